@@ -1,0 +1,119 @@
+"""Antiphon: a framework and runtime for production voice agents.
+
+The public names are imported when they are first used, so that ``import antiphon`` stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from antiphon.agents.agent import Agent as Agent
+    from antiphon.agents.agent import ModelSettings as ModelSettings
+    from antiphon.audio.frames import AudioFrame as AudioFrame
+    from antiphon.audio.frames import TimedWord as TimedWord
+    from antiphon.chat.context import ChatContext as ChatContext
+    from antiphon.chat.items import AgentConfigUpdate as AgentConfigUpdate
+    from antiphon.chat.items import AgentHandoff as AgentHandoff
+    from antiphon.chat.items import ChatMessage as ChatMessage
+    from antiphon.chat.items import FunctionCall as FunctionCall
+    from antiphon.chat.items import FunctionCallOutput as FunctionCallOutput
+    from antiphon.cli.run import run as run
+    from antiphon.errors import AntiphonError as AntiphonError
+    from antiphon.errors import AudioError as AudioError
+    from antiphon.errors import ConfigurationError as ConfigurationError
+    from antiphon.errors import ModelError as ModelError
+    from antiphon.errors import ModelMissingError as ModelMissingError
+    from antiphon.errors import NotSupportedError as NotSupportedError
+    from antiphon.errors import SessionClosedError as SessionClosedError
+    from antiphon.errors import StopResponse as StopResponse
+    from antiphon.errors import ToolError as ToolError
+    from antiphon.models.llm import LLM as LLM
+    from antiphon.models.stt import STT as STT
+    from antiphon.models.tts import TTS as TTS
+    from antiphon.models.turn_detector import TurnDetector as TurnDetector
+    from antiphon.models.vad import VADOptions as VADOptions
+    from antiphon.session.events import (
+        AgentStateChangedEvent as AgentStateChangedEvent,
+    )
+    from antiphon.session.events import CloseEvent as CloseEvent
+    from antiphon.session.events import ConversationItemAddedEvent as ConversationItemAddedEvent
+    from antiphon.session.events import ErrorEvent as ErrorEvent
+    from antiphon.session.events import UserInputTranscribedEvent as UserInputTranscribedEvent
+    from antiphon.session.events import UserStateChangedEvent as UserStateChangedEvent
+    from antiphon.agents.nodes import FlushSentinel as FlushSentinel
+    from antiphon.session.options import EndpointingOptions as EndpointingOptions
+    from antiphon.session.options import InterruptionOptions as InterruptionOptions
+    from antiphon.session.options import LadderOptions as LadderOptions
+    from antiphon.session.options import TurnHandlingOptions as TurnHandlingOptions
+    from antiphon.session.run_result import RunResult as RunResult
+    from antiphon.session.session import AgentSession as AgentSession
+    from antiphon.session.speech_handle import SpeechHandle as SpeechHandle
+    from antiphon.tools.function_tool import FunctionTool as FunctionTool
+    from antiphon.tools.function_tool import function_tool as function_tool
+    from antiphon.tools.run_context import RunContext as RunContext
+    from antiphon.worker.job import JobContext as JobContext
+
+_HOMES = {
+    "Agent": "agents.agent",
+    "ModelSettings": "agents.agent",
+    "AudioFrame": "audio.frames",
+    "TimedWord": "audio.frames",
+    "ChatContext": "chat.context",
+    "AgentConfigUpdate": "chat.items",
+    "AgentHandoff": "chat.items",
+    "ChatMessage": "chat.items",
+    "FunctionCall": "chat.items",
+    "FunctionCallOutput": "chat.items",
+    "run": "cli.run",
+    "AntiphonError": "errors",
+    "AudioError": "errors",
+    "ConfigurationError": "errors",
+    "ModelError": "errors",
+    "ModelMissingError": "errors",
+    "NotSupportedError": "errors",
+    "SessionClosedError": "errors",
+    "StopResponse": "errors",
+    "ToolError": "errors",
+    "LLM": "models.llm",
+    "STT": "models.stt",
+    "TTS": "models.tts",
+    "TurnDetector": "models.turn_detector",
+    "VADOptions": "models.vad",
+    "AgentStateChangedEvent": "session.events",
+    "CloseEvent": "session.events",
+    "ConversationItemAddedEvent": "session.events",
+    "ErrorEvent": "session.events",
+    "UserInputTranscribedEvent": "session.events",
+    "UserStateChangedEvent": "session.events",
+    "FlushSentinel": "agents.nodes",
+    "EndpointingOptions": "session.options",
+    "InterruptionOptions": "session.options",
+    "LadderOptions": "session.options",
+    "TurnHandlingOptions": "session.options",
+    "RunResult": "session.run_result",
+    "AgentSession": "session.session",
+    "SpeechHandle": "session.speech_handle",
+    "FunctionTool": "tools.function_tool",
+    "function_tool": "tools.function_tool",
+    "RunContext": "tools.run_context",
+    "JobContext": "worker.job",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'antiphon' has no attribute {name!r}")
+    value = getattr(import_module(f"antiphon.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

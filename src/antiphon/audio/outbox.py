@@ -1,0 +1,64 @@
+"""Messages on their way from a plane to a core that may be late to fetch them.
+
+Keeps order. Bounded: a core that does not fetch loses the oldest caller audio first, counted; everything else waits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+
+import msgspec
+
+from antiphon.audio.frames import EAR_RATE
+from antiphon.audio.seam import FromPlane, Level, LineClosed, MicAudio
+
+MIC_KEPT = 15 * EAR_RATE
+"""Samples of caller audio that wait for each line."""
+
+
+class Outbox:
+    """Filled by the plane, emptied by ``take``."""
+
+    def __init__(self) -> None:
+        self._messages: deque[FromPlane | None] = deque()
+        self._mic: dict[str, int] = {}
+        self._dropped: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def add(self, messages: Iterable[FromPlane]) -> None:
+        """Put messages at the end; ``LineClosed`` gets the line's losses."""
+        for message in messages:
+            if isinstance(message, MicAudio):
+                waiting = self._mic.get(message.line, 0) + message.frame.samples
+                self._mic[message.line] = waiting
+                if waiting > MIC_KEPT:
+                    self._drop_mic(message.line)
+            elif isinstance(message, LineClosed):
+                if dropped := self._dropped.pop(message.line, 0):
+                    counts = {**message.counts, "mic_dropped": message.counts.get("mic_dropped", 0) + dropped}
+                    message = msgspec.structs.replace(message, counts=counts)
+            elif isinstance(message, Level) and self._messages and len(self._messages) > 1000:
+                continue
+            self._messages.append(message)
+
+    def take(self) -> list[FromPlane]:
+        """Everything that waits, oldest first."""
+        messages = [message for message in self._messages if message is not None]
+        self._messages.clear()
+        self._mic.clear()
+        return messages
+
+    def _drop_mic(self, line: str) -> None:
+        """Let the line's oldest second of audio go."""
+        target = self._mic[line] - EAR_RATE
+        for index, message in enumerate(self._messages):
+            if isinstance(message, MicAudio) and message.line == line:
+                self._messages[index] = None
+                self._mic[line] -= message.frame.samples
+                self._dropped[line] += message.frame.samples
+                if self._mic[line] <= target:
+                    break
+        self._messages = deque(message for message in self._messages if message is not None)

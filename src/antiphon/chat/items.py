@@ -1,0 +1,69 @@
+"""What a conversation is made of: typed, serialisable items."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Role = Literal["system", "developer", "user", "assistant"]
+
+
+class ChatMessage(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
+    """Something that was said or written. For the assistant ``text`` is what the caller heard."""
+
+    id: str
+    role: Role
+    text: str
+    interrupted: bool = False
+    estimated: bool = False
+    """The cut is an estimate: the voice gave no word times, or the far end no acknowledgement."""
+    confidence: float | None = None
+    """The recogniser's confidence in a user message, 0 to 1."""
+    created_at: float = 0.0
+    """Seconds of session time at which it became part of the conversation."""
+    metrics: dict[str, float] = msgspec.field(default_factory=dict)
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class FunctionCall(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
+    """A tool call that the model asked for. ``arguments``: JSON text."""
+
+    id: str
+    call_id: str
+    name: str
+    arguments: str
+    created_at: float = 0.0
+
+
+class FunctionCallOutput(msgspec.Struct, tag="function_call_output", tag_field="type", kw_only=True):
+    """The result of a tool call, as the model reads it."""
+
+    id: str
+    call_id: str
+    name: str
+    output: str
+    is_error: bool = False
+    created_at: float = 0.0
+
+
+class AgentHandoff(msgspec.Struct, tag="agent_handoff", tag_field="type", kw_only=True):
+    """The conversation passed from one agent to another."""
+
+    id: str
+    old_agent: str
+    new_agent: str
+    created_at: float = 0.0
+
+
+class AgentConfigUpdate(msgspec.Struct, tag="agent_config_update", tag_field="type", kw_only=True):
+    """Instructions or tools of the current agent changed."""
+
+    id: str
+    instructions: str | None = None
+    tools_added: tuple[str, ...] = ()
+    tools_removed: tuple[str, ...] = ()
+    created_at: float = 0.0
+
+
+ChatItem = ChatMessage | FunctionCall | FunctionCallOutput | AgentHandoff | AgentConfigUpdate

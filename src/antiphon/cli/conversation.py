@@ -1,0 +1,126 @@
+"""Holding one conversation from the command line: the job, its session, what is shown, and a clean end on Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from antiphon.cli.live import LiveCall
+from antiphon.cli.report import INTERRUPTED, complain
+from antiphon.cli.screen import Screen
+from antiphon.errors import AntiphonError, ConfigurationError
+from antiphon.worker.job import JobContext
+
+if TYPE_CHECKING:
+    from antiphon.cli.run import Entrypoint
+    from antiphon.session.session import AgentSession
+
+Meanwhile = Callable[["AgentSession[Any]"], Awaitable[None]]
+"""What the command line does beside the call: typing, drawing levels. Cancelled when the call is over."""
+
+LEVELS_EVERY = 0.1
+"""Seconds between two drawings of the levels."""
+
+
+class ShownJob(JobContext):
+    """A job that shows its session on ``shown``, from the first event on."""
+
+    shown: LiveCall
+
+    def _attach(self, session: AgentSession[Any]) -> None:
+        super()._attach(session)
+        self.shown.attach(session)
+
+
+async def hold(entrypoint: Entrypoint, job: ShownJob, screen: Screen, *meanwhile: Meanwhile) -> int:
+    """Run the entrypoint until its call is over, or until Ctrl-C or SIGTERM: then the session is closed and the files
+    are written; a second Ctrl-C stops waiting for that. Returns 0, 1 after a typed error, 130 when interrupted."""
+    conversation = asyncio.create_task(_converse(entrypoint, job, meanwhile), name="conversation")
+    stop = _Stop(screen)
+    try:
+        with stop:
+            interrupted = asyncio.create_task(stop.pressed.wait(), name="interrupted")
+            await asyncio.wait({conversation, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+            interrupted.cancel()
+            closing = asyncio.create_task(_close(conversation, job), name="closing")
+            stop.at_once = closing.cancel
+            with suppress(asyncio.CancelledError):
+                await closing
+        if stop.pressed.is_set():
+            return INTERRUPTED
+        conversation.result()
+    except AntiphonError as error:
+        screen.close()
+        complain(error)
+        return 1
+    finally:
+        screen.close()
+    return 0
+
+
+async def _close(conversation: asyncio.Task[None], job: JobContext) -> None:
+    if not conversation.done():
+        conversation.cancel()
+        await asyncio.wait({conversation})
+    await job.aclose()
+
+
+async def _converse(entrypoint: Entrypoint, job: JobContext, meanwhile: tuple[Meanwhile, ...]) -> None:
+    await entrypoint(job)
+    session = job.session
+    if session is None:
+        raise ConfigurationError(
+            "The entrypoint ended without starting a session.", hint="Call: await session.start(agent, ctx)"
+        )
+    beside = [asyncio.ensure_future(work(session)) for work in meanwhile]
+    try:
+        ended = asyncio.create_task(job.wait_closed(), name="call")
+        while not ended.done():
+            running = [task for task in beside if not task.done()]
+            await asyncio.wait({ended, *running}, return_when=asyncio.FIRST_COMPLETED)
+            for task in beside:
+                if task.done() and not task.cancelled():
+                    task.result()
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+class _Stop:
+    """Ctrl-C and SIGTERM while the block runs: the first sets ``pressed``, the second calls ``at_once``."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.pressed = asyncio.Event()
+        self.at_once: Callable[[], object] = lambda: None
+        self._screen = screen
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._on_signal)
+
+    def __exit__(self, *exc: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.remove_signal_handler(number)
+
+    def _on_signal(self) -> None:
+        if self.pressed.is_set():
+            self.at_once()
+        else:
+            self._screen.line(self._screen.style("closing the call (Ctrl-C again: at once)", "dim"))
+            self.pressed.set()
+
+
+def show_levels(shown: LiveCall) -> Meanwhile:
+    """Draw the loudness of both sides until the call ends."""
+
+    async def draw(session: AgentSession[Any]) -> None:
+        while True:
+            shown.level(*session.levels, session.now())
+            await asyncio.sleep(LEVELS_EVERY)
+
+    return draw

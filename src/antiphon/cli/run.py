@@ -1,0 +1,58 @@
+"""``antiphon.run``: gives a program with an entrypoint its verbs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from antiphon.cli.report import guarded
+from antiphon.errors import ConfigurationError, NotSupportedError
+
+if TYPE_CHECKING:
+    from antiphon.worker.job import JobContext
+
+Entrypoint = Callable[["JobContext"], Awaitable[None]]
+
+VERBS = ("console", "dev", "start", "call")
+
+calls = 0
+"""How often ``run`` was called in this process: the ``antiphon`` command looks whether a program did it."""
+
+
+def run(entrypoint: Entrypoint, argv: Sequence[str] | None = None) -> None:
+    """Serve ``entrypoint`` as the command line says: ``console`` (see ``python app.py console --help``).
+
+    ``argv``: the words after the program's name (default: those of the process). Raises ``SystemExit`` with a
+    status other than 0 when something went wrong, after saying what and how to mend it.
+    """
+    global calls
+    calls += 1
+    words = list(sys.argv[1:] if argv is None else argv)
+    program = f"python {Path(sys.argv[0]).name}"
+    if not words or words[0] in ("-h", "--help"):
+        print(f"usage: {program} VERB ...\n\n  console   talk with the agent in this terminal\n")
+        print(f"{program} console --help says more.")
+        status = 0 if words else 2
+    else:
+        status = guarded(lambda: run_verb(entrypoint, words, prog=f"{program} {words[0]}"))
+    if status:
+        raise SystemExit(status)
+
+
+def run_verb(entrypoint: Entrypoint | None, words: Sequence[str], *, prog: str) -> int:
+    """Carry out the verb ``words[0]``; returns the exit status. ``entrypoint`` is not needed for ``--help``.
+    ``prog``: how the user called it, for the help text."""
+    verb = words[0]
+    if verb not in VERBS:
+        raise ConfigurationError(f"There is no verb {verb!r}.", hint="This version has: console")
+    if verb != "console":
+        raise NotSupportedError(f"{verb!r} is not served by this version.", hint="Talk with the agent by: console")
+    if entrypoint is not None and not callable(entrypoint):
+        raise ConfigurationError(
+            f"run() takes an async function, not {type(entrypoint).__name__}.",
+            hint="Write: async def entrypoint(ctx: JobContext) -> None: ...",
+        )
+    return int(import_module("antiphon.cli.console").main(entrypoint, words[1:], prog=prog))

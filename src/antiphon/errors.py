@@ -1,0 +1,69 @@
+"""Every error Antiphon raises on purpose: what went wrong, and what to do next."""
+
+from __future__ import annotations
+
+
+class AntiphonError(Exception):
+    """Base of all typed errors. ``hint`` says what the reader can do next; it is part of ``str()``."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class NotSupportedError(AntiphonError):
+    """A name or option that this version knows of but does not serve yet."""
+
+
+class ConfigurationError(AntiphonError):
+    """A setting, key or component is missing or contradicts another one."""
+
+
+class AudioError(AntiphonError):
+    """Audio that cannot be read, written or played."""
+
+
+class SessionClosedError(AntiphonError):
+    """The session is not running: the call made on it cannot be carried out."""
+
+
+class ModelError(AntiphonError):
+    """A speech or language model failed.
+
+    ``retryable`` says whether the same request may succeed when made again; ``status`` is the
+    HTTP status where there was one; ``retry_after`` is the wait in seconds that the service asked for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        retryable: bool = True,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retryable = retryable
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ModelMissingError(ConfigurationError):
+    """Model weights are not on this machine (``antiphon models pull`` fetches them)."""
+
+
+class ToolError(AntiphonError):
+    """Raised by a tool: the message is what the language model reads as the tool's (failed) result."""
+
+
+class StopResponse(Exception):  # noqa: N818  (the field's name: it is a signal, not a failure)
+    """Raised by a tool or by ``on_user_turn_completed``: no reply is made for this turn or result."""
+
+
+class FormatError(AntiphonError):
+    """A file is not what it should be: another format, another version, or damaged."""

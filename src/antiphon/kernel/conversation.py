@@ -1,0 +1,181 @@
+"""The conversation: the fold of the facts, and nothing else.
+
+The kernel applies each fact it records through ``apply``; a reader of the log applies the same facts and has the same
+conversation. Items map one to one to those of a chat context. Messages of the agent stand where they began to sound,
+everything else where it happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from antiphon.kernel.facts import (
+    AgentEntered,
+    AgentState,
+    Fact,
+    SessionEnded,
+    SessionUserdata,
+    SpeechHeard,
+    StepResult,
+    ToolInDoubt,
+    ToolIntent,
+    ToolResult,
+    TurnCommitted,
+)
+
+IN_DOUBT = "It is not known whether this took effect: the process that ran it is gone. Check before doing it again."
+
+
+class Message(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
+    """``in_flight``: the agent is saying it right now (prompt view only)."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    text: str
+    interrupted: bool = False
+    estimated: bool = False
+    created_at: float = 0.0
+    confidence: float | None = None
+    in_flight: bool = False
+
+
+class Call(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
+    id: str
+    call_id: str
+    name: str
+    arguments: str
+    created_at: float = 0.0
+
+
+class CallOutput(msgspec.Struct, tag="function_call_output", tag_field="type", kw_only=True):
+    """``pending``: a placeholder, the call still runs (prompt view only)."""
+
+    id: str
+    call_id: str
+    name: str
+    output: str
+    is_error: bool = False
+    created_at: float = 0.0
+    pending: bool = False
+
+
+class Handoff(msgspec.Struct, tag="agent_handoff", tag_field="type", kw_only=True):
+    id: str
+    old_agent: str
+    new_agent: str
+    created_at: float = 0.0
+
+
+Item = Message | Call | CallOutput | Handoff
+
+
+class Conversation(msgspec.Struct):
+    """``version`` counts changes. ``open_calls``: calls without an output yet, by call id. ``states``: what agents
+    saved, by agent; ``steps``: finished steps of open calls, by call id."""
+
+    items: list[Item] = []
+    version: int = 0
+    agent: str = ""
+    open_calls: dict[str, str] = {}
+    states: dict[str, str] = {}
+    userdata: str = ""
+    steps: dict[str, dict[str, str]] = {}
+    ended: str = ""
+
+    def apply(self, fact: Fact) -> None:
+        """Fold one fact in."""
+        fold = _FOLD.get(type(fact))
+        if fold is not None:
+            fold(self, fact)
+
+    def _place(self, item: Item) -> None:
+        """Behind everything that is not younger."""
+        items, at = self.items, len(self.items)
+        while at > 0 and items[at - 1].created_at > item.created_at:
+            at -= 1
+        items.insert(at, item)
+        self.version += 1
+
+
+def _turn(to: Conversation, fact: TurnCommitted) -> None:
+    for item in reversed(to.items):
+        if item.id == fact.item and isinstance(item, Message):  # the caller went on: the same turn, longer
+            item.text, item.confidence = fact.text, fact.confidence
+            to.version += 1
+            return
+    to._place(
+        Message(id=fact.item, role="user", text=fact.text, created_at=fact.at, confidence=fact.confidence)
+    )
+
+
+def _heard(to: Conversation, fact: SpeechHeard) -> None:
+    if fact.in_history:
+        to._place(
+            Message(
+                id=fact.item,
+                role="assistant",
+                text=fact.text,
+                interrupted=fact.interrupted,
+                estimated=fact.estimated,
+                created_at=fact.order,
+            )
+        )
+
+
+def _intent(to: Conversation, fact: ToolIntent) -> None:
+    to.open_calls[fact.call_id] = fact.name
+    to._place(
+        Call(id=fact.item, call_id=fact.call_id, name=fact.name, arguments=fact.arguments, created_at=fact.at)
+    )
+
+
+def _output(to: Conversation, fact: ToolResult | ToolInDoubt) -> None:
+    if to.open_calls.pop(fact.call_id, None) is None:
+        return  # one output a call: a detached write's late result is in the log alone
+    to.steps.pop(fact.call_id, None)
+    output, is_error = (IN_DOUBT, True) if isinstance(fact, ToolInDoubt) else (fact.output, fact.is_error)
+    to._place(
+        CallOutput(
+            id=fact.item, call_id=fact.call_id, name=fact.name, output=output, is_error=is_error, created_at=fact.at
+        )
+    )
+
+
+def _entered(to: Conversation, fact: AgentEntered) -> None:
+    to.agent = fact.agent
+    if fact.previous:
+        to._place(Handoff(id=fact.item, old_agent=fact.previous, new_agent=fact.agent, created_at=fact.at))
+
+
+def _state(to: Conversation, fact: AgentState) -> None:
+    to.states[fact.agent] = fact.state
+
+
+def _userdata(to: Conversation, fact: SessionUserdata) -> None:
+    to.userdata = fact.state
+
+
+def _step(to: Conversation, fact: StepResult) -> None:
+    if fact.call_id in to.open_calls:
+        to.steps.setdefault(fact.call_id, {})[fact.name] = fact.result
+
+
+def _ended(to: Conversation, fact: SessionEnded) -> None:
+    to.ended = fact.reason
+
+
+_FOLD: dict[type[Fact], Callable[[Conversation, Any], None]] = {
+    TurnCommitted: _turn,
+    SpeechHeard: _heard,
+    ToolIntent: _intent,
+    ToolResult: _output,
+    ToolInDoubt: _output,
+    AgentEntered: _entered,
+    AgentState: _state,
+    SessionUserdata: _userdata,
+    StepResult: _step,
+    SessionEnded: _ended,
+}

@@ -1,0 +1,16 @@
+"""Gates: named reasons why something may not happen yet. Each has an owner and expires."""
+
+from __future__ import annotations
+
+import msgspec
+
+LEGS, MEDIA, HOLD, FLOOR, SWITCHING, ECHO = "legs", "media", "hold", "floor", "switching", "echo_warmup"
+
+SPEECH = frozenset((LEGS, MEDIA, HOLD))
+"""Gates that keep every speech back. ``FLOOR`` keeps back what may be interrupted; ``SWITCHING`` keeps turns back from
+the agent that leaves; ``ECHO`` keeps barge-in off while the echo canceller learns."""
+
+
+class Gate(msgspec.Struct, frozen=True):
+    owner: str
+    expires: float

@@ -1,0 +1,93 @@
+"""Ledger arithmetic: from samples that were heard to words that were heard. Pure functions over a speech's segments.
+
+A word counts as heard when its middle was. Where the voice gives no word times, the cut is an estimate by characters,
+moved back to the end of a word, and marked as one.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+RATE = 24_000
+"""Samples a second of every position (the plane's ledger rate)."""
+SAMPLES_PER_CHARACTER = 1_700
+"""About 14 characters a second: for a segment whose length is not known yet."""
+
+
+class Segment(msgspec.Struct):
+    """A speakable stretch. ``words``: (text, first, last) sample offsets from ``start``."""
+
+    text: str
+    start: int = 0
+    samples: int = 0
+    done: bool = False
+    words: tuple[tuple[str, int, int], ...] = ()
+
+
+def join(parts: list[str]) -> str:
+    """The parts as running text: a space between them where neither side brings one."""
+    text = ""
+    for part in parts:
+        if text and part and not text[-1].isspace() and not part[0].isspace():
+            text += " "
+        text += part
+    return text.strip()
+
+
+def full_text(segments: dict[int, Segment]) -> str:
+    return join([segments[n].text for n in sorted(segments)])
+
+
+def available(segments: dict[int, Segment]) -> int:
+    """Samples that have been made so far."""
+    return max((s.start + s.samples for s in segments.values()), default=0)
+
+
+def heard_text(segments: dict[int, Segment], position: int) -> tuple[str, bool]:
+    """The text that ``position`` samples carried, and whether its cut is an estimate."""
+    parts: list[str] = []
+    for n in sorted(segments):
+        segment = segments[n]
+        if segment.samples <= 0 or position <= segment.start:
+            continue
+        offset = position - segment.start
+        if segment.done and offset >= segment.samples:
+            parts.append(segment.text)
+            continue
+        if segment.words:
+            parts.append(_by_words(segment, offset))
+            return join(parts), False
+        parts.append(_by_characters(segment, offset))
+        return join(parts), True
+    return join(parts), False
+
+
+def _by_words(segment: Segment, offset: int) -> str:
+    end, text = 0, segment.text
+    for word, first, last in segment.words:
+        if (first + last) / 2 > offset:
+            break
+        found = text.find(word.strip(), end)
+        if found >= 0:
+            end = found + len(word.strip())
+    while end < len(text) and end > 0 and not text[end].isalnum() and not text[end].isspace():
+        end += 1  # the punctuation that belongs to the last word
+    return text[:end]
+
+
+def _by_characters(segment: Segment, offset: int) -> str:
+    length = segment.samples if segment.done else max(segment.samples, len(segment.text) * SAMPLES_PER_CHARACTER)
+    count = len(segment.text) * offset // length
+    if count >= len(segment.text):
+        return segment.text
+    return segment.text[:count].rpartition(" ")[0]
+
+
+def word_start(segments: dict[int, Segment], position: int) -> int:
+    """First sample of the word that sounds at ``position``; ``position`` itself where no word is known there."""
+    for segment in segments.values():
+        offset = position - segment.start
+        for _, first, last in segment.words:
+            if first <= offset < last:
+                return segment.start + first
+    return position

@@ -1,0 +1,232 @@
+"""Liveness: it is always somebody's move, and the caller is never left in silence while it is not theirs (K1).
+
+Theory. After every cause this machine looks at the others: whose move is it, what does everybody wait for, until when
+is there sound. While it is not the caller's move and nothing sounds, a clock runs, and the ladder's rungs come due on
+it: filler; failover where a model is waited for; giving that model up with an apology; the end. Between the rungs no
+silence is longer than ``max_silence``. Real speech resets the clock, the ladder's own clips do not. A tool or a hook
+has a deadline of its own: it gets fillers only.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from antiphon.kernel import facts as ft
+from antiphon.kernel import gates
+from antiphon.kernel.signals import EndAsked, ReplyLost, ReplyQueued, Review, Rung, Timer
+
+if TYPE_CHECKING:
+    from antiphon.kernel.out import Out
+    from antiphon.kernel.state import KernelState
+
+MARGIN = 0.3
+"""Seconds before ``max_silence`` at which a clip is asked for, so that it sounds in time."""
+
+STATES = ("quiet", "waiting", "sounding", "listening")
+RUNGS = ("filler", "failover", "apology", "end")
+
+
+class LivenessState(msgspec.Struct):
+    """``began``: when the wait began (-1: nobody waits). ``quiet``: since when nothing sounds, or until when something
+    will. ``floor``: since when the caller speaks into the wait (-1: not)."""
+
+    began: float = -1.0
+    quiet: float = 0.0
+    floor: float = -1.0
+    rung: int = 0
+    clips: int = 0
+    agent_state: str = "initializing"
+    idle: bool = False
+
+
+# --- whose move --------------------------------------------------------------------------------------------------
+
+
+def whose_move(state: KernelState) -> tuple[str, float, str]:
+    """(owner, deadline in session seconds, reason). Owners: application, caller, turn, agent, tool, closing. The
+    caller may take any time: infinity where no clock runs on them."""
+    phase, timers = state.lifecycle.phase, state.timers
+    if phase == "new":
+        return "application", inf, "not started"
+    if phase in ("leaving", "closing", "ended"):
+        return "closing", state.lifecycle.deadline, phase
+    for gate, reason in ((gates.LEGS, "no leg"), (gates.HOLD, "on hold")):
+        if gate in state.gates:
+            return "caller", state.gates[gate].expires, reason
+    if callers_voice(state):
+        return "caller", state.gates[gates.FLOOR].expires, "speaking"
+    waiting = waits_for(state)
+    if waiting is not None:
+        return waiting
+    if state.turn.phase == "pause":
+        due = min(timers.get("turn.delay", inf), timers.get("turn.final", inf))
+        if due < inf:
+            return "turn", due, "deciding"
+    if phase == "draining":
+        return "closing", state.lifecycle.deadline, "draining"
+    return "caller", timers.get("turn.away", inf), "listening"
+
+
+def callers_voice(state: KernelState) -> bool:
+    return state.turn.phase == "speaking" and gates.FLOOR in state.gates
+
+
+def waits_for(state: KernelState) -> tuple[str, float, str] | None:
+    """Who has to act before the caller has to, if anybody: (owner, deadline, reason)."""
+    timers = state.timers
+    for hook in state.agents.hooks.values():
+        if hook.awaited and not hook.spoke:
+            return "agent", timers.get(f"agents.hook:{hook.op[1]}", inf), f"hook {hook.name}"
+    if state.speech.speeches:
+        for speech in state.speech.speeches.values():
+            if speech.sounding:
+                until = [timers[t] for t in _timers_of(speech.id) if t in timers]
+                return "agent", min(until, default=state.now), "speech"
+    for run in state.tools.runs.values():
+        if run.phase in ("running", "waiting") and run.logged or run.phase == "waiting":
+            return "tool", timers.get(f"tools.deadline:{run.number}", inf), f"tool {run.name}"
+    for reply in state.reply.replies.values():
+        if reply.phase != "speculating":
+            return "agent", _rung_at(state), "model"
+    for speech in state.speech.speeches.values():
+        if speech.phase == "authorised":
+            return "agent", _rung_at(state), "speech queued" if speech.ready() else "model"
+    if state.agents.turns:
+        return "agent", state.gates[gates.SWITCHING].expires if gates.SWITCHING in state.gates else state.now, "hand-off"
+    return None
+
+
+def _timers_of(speech: str) -> tuple[str, str, str]:
+    return f"speech.watch:{speech}", f"speech.hold:{speech}", f"speech.settle:{speech}"
+
+
+def _rung_at(state: KernelState) -> float:
+    return state.timers.get("liveness.rung", state.now + state.policy.ladder.max_silence)
+
+
+# --- the clock ---------------------------------------------------------------------------------------------------
+
+
+def on_review(state: LivenessState, signal: Review, view: KernelState, out: Out) -> None:
+    open_ = view.lifecycle.phase in ("running", "draining")
+    waiting = waits_for(view) if open_ else None
+    speech = view.speech.on_air() if open_ else None
+    _tell(state, waiting is not None, speech is not None and speech.phase == "on_air", view, out)
+    if waiting is None or gates.LEGS in view.gates or gates.HOLD in view.gates:
+        state.began = state.floor = -1.0
+        out.cancel_timer("liveness.rung")
+        return
+    if state.began < 0:
+        state.began = state.quiet = out.now
+        state.rung = 0
+    if speech is not None and speech.phase == "on_air":
+        until = max(out.now, speech.sound_until())
+        state.quiet = max(state.quiet, until)
+        if speech.source != "ladder":
+            state.began = max(state.began, until)
+            state.rung = 0
+    if callers_voice(view):
+        if state.floor < 0:
+            state.floor = out.now
+            out.cancel_timer("liveness.rung")
+        return
+    if state.floor >= 0:
+        state.began += out.now - state.floor
+        state.quiet = max(state.quiet, out.now)
+        state.floor = -1.0
+    due = _due(state, waiting[2], view)
+    if view.timers.get("liveness.rung") != due:
+        out.timer("liveness.rung", due)
+
+
+def _rung_time(rung: int, reason: str, view: KernelState) -> float:
+    """Seconds on the clock at which the next rung is due."""
+    ladder = view.policy.ladder
+    if rung == 0:
+        soft = view.policy.hook_soft if reason.startswith("hook") else ladder.filler
+        return min(ladder.filler, soft)
+    if reason != "model" or rung >= len(RUNGS):
+        return inf
+    return (ladder.filler, ladder.failover, ladder.apology, ladder.end)[rung]
+
+
+def _due(state: LivenessState, reason: str, view: KernelState) -> float:
+    silence = max(0.5, view.policy.ladder.max_silence - MARGIN)
+    return min(state.began + _rung_time(state.rung, reason, view), state.quiet + silence)
+
+
+def on_timer(state: LivenessState, timer: Timer, view: KernelState, out: Out) -> None:
+    waiting = waits_for(view)
+    if waiting is None or state.began < 0:
+        return
+    _, _, reason = waiting
+    action = "filler"
+    if out.now >= state.began + _rung_time(state.rung, reason, view):
+        action = RUNGS[state.rung]
+        state.rung += 1
+        out.fact(ft.LadderRung(at=out.now, n=state.rung, action=action, waiting_for=reason))
+    if action == "filler":
+        state.quiet = out.now
+        clip(state, "filler", view, out)
+    elif action == "failover":
+        out.signal(Rung("failover", reason))
+    elif action == "apology":
+        out.signal(Rung("give_up", reason))
+    else:
+        clip(state, "goodbye", view, out)
+        out.signal(EndAsked("error"))
+
+
+def clip(state: LivenessState, key: Literal["filler", "apology", "goodbye"], view: KernelState, out: Out) -> None:
+    """Queue a clip, unless nobody is there or a filler waits already. Who reads instead of listening needs no fillers."""
+    sound = any(leg.medium == "audio" for leg in view.legs.legs.values())
+    if not view.legs.legs or (key == "filler" and not sound):
+        return
+    if key == "filler" and any(s.source == "ladder" for s in view.speech.speeches.values()):
+        return
+    state.clips += 1
+    speech = f"ladder.{view.epoch}.{state.clips}"
+    out.signal(
+        ReplyQueued(
+            speech, speech, "ladder", out.op("clip"), priority="ladder", interruptible=key == "filler", clip=key
+        )
+    )  # fmt: skip
+
+
+def on_lost(state: LivenessState, signal: ReplyLost, view: KernelState, out: Out) -> None:
+    """Say that it failed; too often in a row, and the session ends."""
+    if view.lifecycle.phase not in ("running", "draining"):
+        return
+    last = view.reply.errors > view.policy.max_model_errors
+    action: Literal["goodbye", "apology"] = "goodbye" if last else "apology"
+    out.fact(ft.LadderRung(at=out.now, n=4 if last else 3, action=action, waiting_for=signal.stage))
+    clip(state, action, view, out)
+    if last:
+        out.signal(EndAsked("error"))
+
+
+# --- what the application sees -----------------------------------------------------------------------------------
+
+
+def _tell(state: LivenessState, waiting: bool, sounding: bool, view: KernelState, out: Out) -> None:
+    if view.lifecycle.phase == "new":
+        return
+    if sounding:
+        now = "speaking"
+    elif waiting:
+        now = "thinking"
+    else:
+        now = "idle" if view.turn.user_state == "away" else "listening"
+    if now != state.agent_state:
+        out.notify("agent_state_changed", old=state.agent_state, new=now)
+        state.agent_state = now
+    idle = not waiting and view.turn.phase == "idle"
+    if idle != state.idle:
+        state.idle = idle
+        out.notify("idle", idle=idle)
+
+
+HANDLERS: dict[type, Any] = {Review: on_review, Timer: on_timer, ReplyLost: on_lost}

@@ -1,0 +1,231 @@
+"""Overlap: the caller's voice while the agent's sounds. Part of the turn machine.
+
+Theory. An overlap opens when the caller sounds (or the plane's reflex says so, or words come) while a speech that may
+be interrupted is on air; ``turns.barge_in`` judges it with every new piece of evidence; a verdict goes out as a
+signal, once. Interruption ends it. A backchannel or a false alarm lets the speech go on and leaves nothing in the
+conversation. Words right after a turn, before its answer was heard, join that turn (``joining``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from antiphon.kernel import gates
+from antiphon.kernel.events import AutoPaused
+from antiphon.kernel.signals import OnAir, Overlap, SpeechSettled
+from antiphon.turns import barge_in
+from antiphon.turns.words import words_of
+
+if TYPE_CHECKING:
+    from antiphon.kernel.out import Out
+    from antiphon.kernel.speech import Speech
+    from antiphon.kernel.state import KernelState
+    from antiphon.kernel.turn import Spoken, TurnState
+
+JOIN = 0.3
+"""Seconds of the agent's first sound within which a caller who goes on is still in the same turn."""
+FEW_WORDS = 2
+"""Words of the agent that a caller may have heard without having been answered."""
+NEAR_END = 0.8
+"""Seconds before the end of a speech from which a short answer is an answer, not a backchannel."""
+
+
+class OverlapState(msgspec.Struct):
+    """``before``: words of the turn that were there when it opened. ``verdict``: the last that went out."""
+
+    began: float
+    before: int = 0
+    ended: float = 0.0
+    verdict: str = ""
+    continues: bool = False
+
+
+class Joining(msgspec.Struct):
+    """The turn that the caller goes on with, and its answer so far (``speech`` empty: none sounds yet)."""
+
+    turn: int
+    item: str
+    text: str
+    started: float
+    speech: str
+
+
+def target(view: KernelState) -> Speech | None:
+    """The speech that an interruption would stop."""
+    speech = view.speech.on_air()
+    if speech is None or not speech.interruptible or not view.policy.barge_in.enabled or gates.ECHO in view.gates:
+        return None
+    return speech
+
+
+def on_voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
+    if state.vad:
+        out.cancel_timer("turn.false")
+        out.cancel_timer("turn.away")
+        if state.overlap is None and target(view) is not None:
+            _open(state, at, view, out)
+        elif state.overlap is not None:
+            state.overlap.ended = 0.0
+            _watch(state, view, out)
+    elif state.overlap is not None:
+        state.overlap.ended = at
+        out.timer("turn.false", out.now + view.policy.barge_in.false_timeout)
+    else:
+        away(state, view, out)
+
+
+def _open(state: TurnState, at: float, view: KernelState, out: Out) -> None:
+    speech = target(view)
+    continues = state.joins is not None and speech is not None and state.joins.speech == speech.id
+    state.overlap = OverlapState(at, before=len(words_of(_text(state))), continues=continues)
+    _watch(state, view, out)
+
+
+def _watch(state: TurnState, view: KernelState, out: Out) -> None:
+    assert state.overlap is not None
+    out.timer("turn.barge", max(out.now, state.overlap.began + view.policy.barge_in.decide_by))
+
+
+def _text(state: TurnState) -> str:
+    return " ".join(h.text for h in state.heard.values())
+
+
+def on_paused(state: TurnState, event: AutoPaused, view: KernelState, out: Out) -> None:
+    speech = target(view)
+    if speech is None or speech.id != event.speech:
+        return
+    if state.overlap is None:
+        _open(state, min(out.now, event.at) - view.policy.barge_in.pause_after, view, out)
+    state.overlap.verdict = ""  # type: ignore[union-attr]
+    if not state.vad:
+        state.overlap.ended = min(out.now, event.at)  # type: ignore[union-attr]
+        out.timer("turn.false", out.now + view.policy.barge_in.false_timeout)
+    _judge(state, view, out)
+
+
+def on_words(state: TurnState, view: KernelState, out: Out) -> None:
+    if state.overlap is None and target(view) is not None and state.heard:
+        _open(state, out.now, view, out)
+        if not state.vad:
+            state.overlap.ended = out.now  # type: ignore[union-attr]
+            out.timer("turn.false", out.now + view.policy.barge_in.false_timeout)
+    if state.overlap is not None:
+        _judge(state, view, out)
+
+
+def on_timer(state: TurnState, name: str, view: KernelState, out: Out) -> None:
+    """``barge``: it is time to decide; ``false``: it has been quiet for long enough."""
+    if state.overlap is not None:
+        if name == "barge" and state.vad:
+            over = state.overlap.began + barge_in.WORDLESS_HOLD
+            if out.now < over:
+                out.timer("turn.barge", over)
+        _judge(state, view, out)
+
+
+def _judge(state: TurnState, view: KernelState, out: Out) -> None:
+    lap = state.overlap
+    assert lap is not None
+    text = " ".join(words_of(_text(state))[lap.before :])
+    voiced = state.vad
+    duration = (out.now if voiced else lap.ended) - lap.began
+    quiet = 0.0 if voiced else out.now - lap.ended
+    if not voiced and "turn.false" not in _timers(view):
+        quiet = max(quiet, view.policy.barge_in.false_timeout)
+    verdict = barge_in.judge(
+        view.policy.barge_in, barge_in.Overlap(text, duration, voiced, quiet=quiet, continues=lap.continues)
+    )
+    if verdict != "undecided" and verdict != lap.verdict:
+        lap.verdict = verdict
+        out.signal(Overlap(verdict, text, round(duration, 3)))
+    if verdict == "interruption" or (verdict in ("backchannel", "false") and not voiced):
+        close(state, out)
+
+
+def _timers(view: KernelState) -> dict[str, float]:
+    return view.timers
+
+
+def close(state: TurnState, out: Out) -> None:
+    state.overlap = None
+    out.cancel_timer("turn.barge")
+    out.cancel_timer("turn.false")
+
+
+def dismisses(state: TurnState, text: str, view: KernelState, out: Out) -> bool:
+    """Whether what was said over the agent's voice is no turn; then the speech goes on."""
+    speech = target(view)
+    if speech is None or not barge_in.too_little(text, view.policy.barge_in):
+        return False
+    if speech.remaining() < NEAR_END:
+        return False
+    if state.overlap is not None:
+        out.signal(Overlap("backchannel", text, round(out.now - state.overlap.began, 3)))
+        close(state, out)
+    return True
+
+
+def joining(last: Spoken | None, at: float, view: KernelState) -> Joining | None:
+    """Whether words that begin at ``at`` go on with the last turn: its answer has not been heard, nothing was done."""
+    if last is None:
+        return None
+    base = view.reply.answers(last.turn)
+    if base is None or view.tools.acted(base):
+        return None
+    speech = ""
+    for one in view.speech.of(base):
+        if one.began >= 0:
+            if at - one.began > JOIN or speech:
+                return None
+            speech = one.id
+    if not speech and view.speech.heard_of(base):
+        return None
+    return Joining(last.turn, last.item, last.text, last.started, speech)
+
+
+def still_joins(joins: Joining, view: KernelState) -> bool:
+    """Whether, at the end of the words, no more than a word or two of the answer has been heard."""
+    base = view.reply.answers(joins.turn)
+    if base is not None and (view.tools.acted(base) or view.speech.sounding_of(base)):
+        return False
+    for item in reversed(view.conversation.items):
+        if item.id == joins.item:
+            return True
+        if getattr(item, "role", "") == "user":
+            return False
+        if getattr(item, "role", "") == "assistant" and len(words_of(getattr(item, "text", ""))) > FEW_WORDS:
+            return False
+        if item.id.startswith("call."):
+            return False
+    return False
+
+
+# --- silence of both ---------------------------------------------------------------------------------------------
+
+
+def away(state: TurnState, view: KernelState, out: Out) -> None:
+    """Begin to count the silence of both."""
+    if view.policy.away_after > 0 and not state.vad and view.speech.on_air() is None:
+        out.timer("turn.away", out.now + view.policy.away_after)
+
+
+def on_air(state: TurnState, signal: OnAir, view: KernelState, out: Out) -> None:
+    out.cancel_timer("turn.away")
+    if state.overlap is None and state.vad and state.phase == "speaking" and target(view) is not None:
+        _open(state, out.now, view, out)
+
+
+def on_settled(state: TurnState, signal: SpeechSettled, view: KernelState, out: Out) -> None:
+    if view.speech.on_air() is None:
+        if state.overlap is not None:
+            close(state, out)
+        away(state, view, out)
+
+
+HANDLERS: dict[type, Any] = {
+    AutoPaused: on_paused,
+    OnAir: on_air,
+    SpeechSettled: on_settled,
+}

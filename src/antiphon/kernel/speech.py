@@ -1,0 +1,296 @@
+"""Speech: what sounds, and what was heard of it. Owns the queue, the one speech on air, and its settling.
+
+Theory. Each speech runs ``queued > authorised > on air > (paused) > settling > done``. The queue is ordered by priority,
+FIFO inside one; one speech is on air; it goes there when it is authorised, has audio, and no gate is set. Heard is
+what the far end acknowledged: text reaches history once, when the speech has settled, cut at the word. Settling waits
+``policy.settle`` for late acknowledgements, then what was acknowledged by then counts, marked as an estimate. Every
+pause ends by itself, and a speech whose acknowledgements stop is stopped. The ladder may speak while the speech on
+air has run out of audio.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from antiphon.kernel import facts as ft
+from antiphon.kernel import gates, ledger
+from antiphon.kernel.effects import Pause, Play, PlayCanned, Resume, SetReflex, Stop
+from antiphon.kernel.events import AckQuality, Op, Priority
+from antiphon.kernel.signals import OnAir, SpeechSettled
+
+if TYPE_CHECKING:
+    from antiphon.kernel.out import Out
+    from antiphon.kernel.state import KernelState
+
+RANK: dict[str, int] = {"ladder": 0, "app": 1, "reply": 2, "background": 3}
+PAUSE_MAX = 5.0
+"""Seconds after which a paused speech goes on, whoever paused it."""
+STALL = 3.0
+"""Seconds without progress of a speech that has audio, after which its playback is given up."""
+
+STATES = ("queued", "authorised", "on_air", "paused", "settling", "done")
+MOVES: dict[tuple[str, str], str] = {
+    ("queued", "authorised"): "authorised",
+    ("authorised", "play"): "on_air",
+    ("on_air", "pause"): "paused",
+    ("paused", "resume"): "on_air",
+    ("on_air", "stop"): "settling",
+    ("paused", "stop"): "settling",
+    ("on_air", "settled"): "done",
+    ("paused", "settled"): "done",
+    ("settling", "settled"): "done",
+    ("queued", "dropped"): "done",
+    ("authorised", "dropped"): "done",
+}
+
+
+class Speech(msgspec.Struct):
+    """``began``: session time at which it went on air (-1: never). ``total``: samples in all (-1: not known yet).
+    ``position``: heard so far. ``outcome``: how it will end if it is stopped. ``yielded``: paused for the ladder."""
+
+    id: str
+    base: str
+    source: str
+    number: int
+    priority: Priority = "reply"
+    interruptible: bool = True
+    in_history: bool = True
+    phase: str = "queued"
+    op: Op | None = None
+    after: int = 0
+    attempt: int = 0
+    clip: str = ""
+    segments: dict[int, ledger.Segment] = {}
+    total: int = -1
+    text_only: bool = False
+    began: float = -1.0
+    position: int = 0
+    acked_at: float = 0.0
+    moved_at: float = 0.0
+    quality: AckQuality = "estimated"
+    outcome: str = "heard"
+    yielded: bool = False
+
+    @property
+    def sounding(self) -> bool:
+        return self.phase in ("on_air", "paused", "settling")
+
+    def ready(self) -> bool:
+        return bool(self.clip) or self.total >= 0 or any(s.samples > 0 for s in self.segments.values())
+
+    def available(self) -> int:
+        return max(self.total, ledger.available(self.segments))
+
+    def remaining(self) -> float:
+        """Seconds of audio left, as far as all of it is known; infinite otherwise."""
+        if self.total < 0:
+            return float("inf")
+        return max(0, self.total - self.position) / ledger.RATE
+
+    def sound_until(self) -> float:
+        """Session time until which it has audio to sound, going by the last acknowledgement."""
+        if self.clip and self.total < 0 and not self.segments:
+            return max(self.began, self.acked_at) + STALL
+        return self.acked_at + max(0, self.available() - self.position) / ledger.RATE
+
+
+class SpeechState(msgspec.Struct):
+    """``speeches``: those not done, oldest first. ``current``: the one on air. ``heard``: bases of which something was
+    heard while they are not done."""
+
+    speeches: dict[str, Speech] = {}
+    made: int = 0
+    current: str = ""
+    gap_until: float = 0.0
+    heard: dict[str, int] = {}
+    armed: bool = False
+    unheard: str = ""
+    """The newest reply of which words failed to sound."""
+    open_bases: dict[str, str] = {}
+    """Bases of which no ``speech_completed`` has been told, with the error to tell."""
+
+    def on_air(self) -> Speech | None:
+        """The speech that sounds or is paused."""
+        speech = self.speeches.get(self.current)
+        return speech if speech is not None and speech.phase in ("on_air", "paused") else None
+
+    def of(self, base: str) -> list[Speech]:
+        return [s for s in self.speeches.values() if s.base == base]
+
+    def sounding_of(self, base: str) -> bool:
+        return any(s.sounding for s in self.of(base))
+
+    def heard_of(self, base: str) -> bool:
+        return base in self.heard
+
+    def sounded(self, speech: str) -> bool:
+        one = self.speeches.get(speech)
+        return one is None or one.began >= 0
+
+    def ready(self, speech: str) -> bool:
+        """Whether the queue is not kept waiting by it: it has audio that has not been heard yet."""
+        one = self.speeches.get(speech)
+        return one is None or (one.ready() and (one.began < 0 or one.position < one.available()))
+
+    def by_op(self, op: Op) -> Speech | None:
+        return next((s for s in self.speeches.values() if s.op == op), None)
+
+
+def move(speech: Speech, cause: str) -> bool:
+    phase = MOVES.get((speech.phase, cause))
+    if phase is None:
+        return False
+    speech.phase = phase
+    return True
+
+
+# --- the queue ---------------------------------------------------------------------------------------------------
+
+
+def pick(state: SpeechState, view: KernelState, out: Out) -> None:
+    """Put the next speech on air, if its time has come."""
+    current = state.speeches.get(state.current)
+    if current is not None and current.sounding and not _starving(current, out.now):
+        return
+    speech = _first(state)
+    if speech is None or not speech.ready() or gates.SPEECH & view.gates.keys():
+        return
+    if current is not None and current.sounding:
+        if speech.priority != "ladder" or not _yield(current, out):
+            return
+    if speech.priority != "ladder":
+        if speech.interruptible and gates.FLOOR in view.gates:
+            return
+        if out.now < state.gap_until:
+            out.timer("speech.gap", state.gap_until)
+            return
+    _play(state, speech, view, out)
+
+
+def _first(state: SpeechState) -> Speech | None:
+    waiting = [s for s in state.speeches.values() if s.phase == "authorised"]
+    return min(waiting, key=lambda s: (RANK[s.priority], s.number), default=None)
+
+
+def _starving(speech: Speech, now: float) -> bool:
+    """Whether the speech on air has nothing left to sound, and more is expected."""
+    return speech.phase == "on_air" and speech.total < 0 and not speech.clip and speech.sound_until() <= now
+
+
+def _yield(speech: Speech, out: Out) -> bool:
+    if not move(speech, "pause"):
+        return False
+    speech.yielded = True
+    out.effect(Pause(speech=speech.id))
+    out.timer(f"speech.hold:{speech.id}", out.now + 2 * PAUSE_MAX)
+    return True
+
+
+def _play(state: SpeechState, speech: Speech, view: KernelState, out: Out) -> None:
+    move(speech, "play")
+    state.current = speech.id
+    speech.began = speech.acked_at = speech.moved_at = out.now
+    if speech.clip:
+        out.effect(PlayCanned(speech=speech.id, key=speech.clip, op=speech.op or (0, 0)))
+    else:
+        out.effect(Play(speech=speech.id, interruptible=speech.interruptible, after=speech.after))
+    out.signal(OnAir(speech.id, speech.source))
+    reflex(state, view, out)
+    if speech.text_only:
+        speech.position, speech.quality = speech.total, "device"
+        finish(state, speech, False, view, out)
+    else:
+        out.timer(f"speech.watch:{speech.id}", out.now + STALL)
+
+
+def reflex(state: SpeechState, view: KernelState, out: Out) -> None:
+    """Arm the plane's reflex for the speech on air as the policy says."""
+    speech = state.on_air()
+    armed = (
+        speech is not None
+        and speech.interruptible
+        and view.policy.barge_in.enabled
+        and gates.ECHO not in view.gates
+    )
+    if armed != state.armed:
+        state.armed = armed
+        out.effect(SetReflex(armed=armed))
+
+
+# --- stopping and settling ---------------------------------------------------------------------------------------
+
+
+def resume(speech: Speech, at: int, out: Out) -> bool:
+    if not move(speech, "resume"):
+        return False
+    speech.yielded = False
+    speech.acked_at = speech.moved_at = out.now
+    out.cancel_timer(f"speech.hold:{speech.id}")
+    out.timer(f"speech.watch:{speech.id}", out.now + STALL)
+    out.effect(Resume(speech=speech.id, at=at))
+    return True
+
+
+def stop(state: SpeechState, speech: Speech, outcome: str, view: KernelState, out: Out) -> None:
+    """It shall not sound (any more): settle what was heard of it, drop it where nothing was."""
+    if move(speech, "stop"):
+        speech.outcome = outcome
+        out.effect(Stop(speech=speech.id))
+        out.cancel_timer(f"speech.hold:{speech.id}")
+        out.cancel_timer(f"speech.watch:{speech.id}")
+        out.timer(f"speech.settle:{speech.id}", out.now + view.policy.settle)
+    elif move(speech, "dropped"):
+        if speech.ready() or speech.segments:
+            out.effect(Stop(speech=speech.id))
+        _close(state, speech, outcome, view, out)
+
+
+def finish(state: SpeechState, speech: Speech, estimated: bool, view: KernelState, out: Out) -> None:
+    """Playback is over: what was heard becomes history."""
+    if not move(speech, "settled"):
+        return
+    text, guess = ledger.heard_text(speech.segments, speech.position)
+    if speech.text_only:
+        text, guess = ledger.full_text(speech.segments), False
+    if text:
+        complete = text == ledger.full_text(speech.segments)
+        state.heard[speech.base] = state.heard.get(speech.base, 0) + 1
+        out.fact(
+            ft.SpeechHeard(
+                at=out.now,
+                speech=speech.id,
+                item=speech.id,
+                text=text,
+                samples=speech.position,
+                quality="estimated" if estimated else speech.quality,
+                estimated=estimated or guess,
+                interrupted=speech.outcome == "interrupted" or (speech.outcome != "heard" and not complete),
+                order=speech.began,
+                in_history=speech.in_history,
+            )
+        )
+    elif speech.outcome == "heard" and speech.position <= 0 and not speech.text_only:
+        speech.outcome = "failed"
+    _close(state, speech, speech.outcome, view, out)
+
+
+def _close(state: SpeechState, speech: Speech, outcome: str, view: KernelState, out: Out) -> None:
+    out.fact(ft.SpeechDone(at=out.now, speech=speech.id, outcome=outcome))
+    for timer in ("hold", "watch", "settle"):
+        out.cancel_timer(f"speech.{timer}:{speech.id}")
+    if speech.source != "reply":
+        out.close(speech.op)
+    elif outcome == "failed" and speech.segments:
+        state.unheard = speech.id
+    del state.speeches[speech.id]
+    if state.current == speech.id:
+        state.current = ""
+        state.gap_until = out.now + view.policy.speech_gap
+        yielded = next((s for s in state.speeches.values() if s.yielded), None)
+        if yielded is not None:
+            state.current = yielded.id
+            resume(yielded, yielded.position, out)
+    out.signal(SpeechSettled(speech.id, speech.base, outcome, speech.source))
+    reflex(state, view, out)

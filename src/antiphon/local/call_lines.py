@@ -1,0 +1,123 @@
+"""Tool calls as one line of Python, the form that a small coding model writes best: ``add_item(drink="latte", size="large")``.
+
+Half the tokens of JSON calls, and values stay apart from the caller's words. This file gives the form shown to the
+model, the grammar that holds it to the form, and the way from JSON arguments to a line and back. A line is parsed as data
+(``ast.literal_eval``), never run.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from typing import Any
+
+from antiphon.local.grammar import Grammar, quoted
+from antiphon.models.llm import ToolSpec
+
+
+def definitions(tool: ToolSpec) -> dict[str, Any]:
+    """The named sub-schemas of a tool."""
+    schema = tool.parameters or {}
+    return dict(schema.get("$defs") or schema.get("definitions") or {})
+
+
+def properties(tool: ToolSpec) -> list[tuple[str, Any, bool]]:
+    """(name, schema, required) of each value, required ones first."""
+    schema = tool.parameters or {}
+    required = schema.get("required", ())
+    found = [(name, field, name in required) for name, field in (schema.get("properties") or {}).items()]
+    return sorted(found, key=lambda field: not field[2])
+
+
+def form(tool: ToolSpec) -> str:
+    """The line to show the model: ``add_item(drink="<what>", size="<small|large>"[, milk="<oat|soy>"])  # what for``."""
+    defs = definitions(tool)
+    inside = ""
+    for name, schema, required in properties(tool):
+        part = f"{', ' if inside else ''}{name}={placeholder(schema, defs)}"
+        inside += part if required else f"[{part}]"
+    purpose = (tool.description or "").strip().split("\n")[0]
+    return f"{tool.name}({inside})" + (f"  # {purpose}" if purpose else "")
+
+
+def placeholder(schema: Any, defs: dict[str, Any], depth: int = 0) -> str:
+    """What stands for a value in the form."""
+    if not isinstance(schema, dict) or depth > 6:
+        return "<value>"
+    if reference := schema.get("$ref"):
+        target = defs.get(str(reference).split("/")[-1]) or {}
+        own = {key: value for key, value in schema.items() if key != "$ref"}
+        return placeholder({**target, **own}, defs, depth + 1)
+    said = str(schema.get("description") or "").strip().split("\n")[0]
+    if choices := schema.get("enum"):
+        joined = "|".join(str(choice) for choice in choices)
+        return f'"<{joined}>"' if isinstance(choices[0], str) else f"<{joined}>"
+    for key in ("anyOf", "oneOf", "allOf"):
+        options = [option for option in schema.get(key) or () if option != {"type": "null"}]
+        if options:
+            return placeholder({**options[0], **({"description": said} if said else {})}, defs, depth + 1)
+    match schema.get("type"):
+        case "string":
+            return f'"<{said or "text"}>"'
+        case "array":
+            item: dict[str, Any] = {**(schema.get("items") or {})}
+            if said:
+                item["description"] = said
+            return f"[{placeholder(item, defs, depth + 1)}, ...]"
+        case kind:
+            return f"<{said or kind or 'value'}>"
+
+
+def rule(grammar: Grammar, tool: ToolSpec) -> str:
+    """Add the grammar of this tool's line; returns the rule's name."""
+    defs = definitions(tool)
+
+    def pair(name: str, schema: Any) -> str:
+        body = grammar.value(schema, f"tool-{tool.name}-{name}", defs)
+        return f"{quoted(name + '=')} {grammar.rule(f'tool-{tool.name}-{name}', body)}"
+
+    fields = properties(tool)
+    needed = [pair(name, schema) for name, schema, required in fields if required]
+    others = [pair(name, schema) for name, schema, required in fields if not required]
+    if needed:
+        body = ' ", " '.join(needed) + "".join(f' (", " {other})?' for other in others)
+    else:
+        choices = [other + "".join(f' (", " {later})?' for later in others[n + 1 :]) for n, other in enumerate(others)]
+        body = f"({' | '.join(choices)})?" if choices else ""
+    return grammar.rule(f"tool-{tool.name}", f'{quoted(tool.name + "(")} {body} ")"'.replace("  ", " "))
+
+
+def write(name: str, arguments: str) -> str:
+    """A call as the model would have written it."""
+    try:
+        values = json.loads(arguments or "{}")
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        return f"{name}()"
+    return f"{name}({', '.join(f'{key}={_python(value)}' for key, value in values.items() if value is not None)})"
+
+
+def _python(value: Any) -> str:
+    """A value as Python writes it, strings in double quotes."""
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case list():
+            return f"[{', '.join(map(_python, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{_python(key)}: {_python(one)}' for key, one in value.items())}}}"
+        case _:
+            return repr(value)
+
+
+def read(line: str) -> tuple[str, str]:
+    """(tool name, JSON arguments) of a line. A line that was cut off has no arguments: the tool's own check speaks."""
+    name = line.partition("(")[0].strip()
+    try:
+        call = ast.parse(line.strip(), mode="eval").body
+        keywords = call.keywords if isinstance(call, ast.Call) else []
+        values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in keywords if keyword.arg}
+        return name, json.dumps(values, ensure_ascii=False)
+    except (SyntaxError, ValueError, TypeError):
+        return name, "{}"

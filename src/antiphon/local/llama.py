@@ -1,0 +1,199 @@
+"""A GGUF language model through llama.cpp: a prompt and a grammar in, text out. Knows nothing of conversations.
+
+One loaded model answers several requests at once (continuous batching over ``SLOTS`` slots). A slot keeps the text
+that it has read, so a prompt that goes on where an earlier one stopped is read from there: each conversation goes
+back to its own slot.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from antiphon.errors import ModelError
+from antiphon.local.requests import Complete, Counted, Piece, Reply
+from antiphon.local.runtime import llama_module, llama_threads
+
+SLOTS = 4
+CONTEXT = 6144
+"""Tokens, shared by all slots."""
+
+BATCH = 64
+"""Prompt tokens read at a time. A cancelled request stops after the batch that is being read."""
+
+NICENESS = 5
+"""How much lower than the rest of the process the model's threads are ranked: speech must not wait for text."""
+
+SAME_CONVERSATION = 0.85
+"""A slot whose text agrees with a prompt this far (as a part of the slot's text) holds the same conversation."""
+
+
+class Slots:
+    """Which slot has read which text for whom, and which are busy."""
+
+    def __init__(self, count: int) -> None:
+        self._texts = [""] * count
+        self._owners = [""] * count
+        self._used = [0] * count
+        self._busy = [False] * count
+        self._clock = 0
+        self._free = threading.Condition()
+
+    @property
+    def busy(self) -> int:
+        """How many are in use."""
+        return sum(self._busy)
+
+    def take(self, prompt: str, owner: str) -> int:
+        """The slot where this conversation was read before, else the one unused for longest; waits while all are busy."""
+        with self._free:
+            while all(self._busy):
+                self._free.wait()
+            idle = [n for n, busy in enumerate(self._busy) if not busy]
+            agreed = {n: common_prefix(self._texts[n], prompt) for n in idle if self._owners[n] == owner}
+            mine = [n for n in agreed if self._texts[n] and agreed[n] >= SAME_CONVERSATION * len(self._texts[n])]
+            slot = max(mine, key=lambda n: agreed[n]) if mine else min(idle, key=lambda n: self._used[n])
+            self._clock += 1
+            self._busy[slot], self._used[slot] = True, self._clock
+            self._texts[slot], self._owners[slot] = prompt, owner
+            return slot
+
+    def give_back(self, slot: int) -> None:
+        with self._free:
+            self._busy[slot] = False
+            self._free.notify()
+
+
+class Crossing:
+    """Answers go before reading ahead: a reader stops while anybody is being answered."""
+
+    def __init__(self) -> None:
+        self._answers = 0
+        self._change = threading.Condition()
+        self.busy = threading.Event()
+
+    def __enter__(self) -> None:
+        with self._change:
+            self._answers += 1
+            self.busy.set()
+
+    def __exit__(self, *_: object) -> None:
+        with self._change:
+            self._answers -= 1
+            if self._answers == 0:
+                self.busy.clear()
+                self._change.notify_all()
+
+    def wait_clear(self, timeout: float) -> bool:
+        """Whether nobody is being answered (any more, within ``timeout`` seconds)."""
+        with self._change:
+            return self._change.wait_for(lambda: self._answers == 0, timeout)
+
+
+def common_prefix(a: str, b: str) -> int:
+    """Length of the beginning that two texts share."""
+    if b.startswith(a):
+        return len(a)
+    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+class Llama:
+    """One loaded model. ``complete`` blocks its thread; call it from several at once."""
+
+    def __init__(self, file: Path, threads: int = 0) -> None:
+        count = threads or llama_threads()
+        module = llama_module()
+        settings = module.CommonParams()
+        settings.model.path = str(file)
+        settings.n_ctx, settings.n_parallel, settings.kv_unified = CONTEXT, SLOTS, True
+        settings.n_batch = settings.n_ubatch = BATCH
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = count
+        settings.n_gpu_layers = settings.verbosity = settings.cache_ram_mib = 0
+        settings.warmup = settings.use_jinja = False
+        self._server = _niced(lambda: module.Server(settings))
+        self._slots = Slots(SLOTS)
+        self._crossing = Crossing()
+
+    def complete(self, request: Complete, reply: Callable[[Reply], None], cancelled: threading.Event) -> None:
+        """Answer with ``Piece`` and ``Counted``. Raises ``ModelError``."""
+        slot = self._slots.take(request.prompt, request.owner)
+        try:
+            if request.max_tokens:
+                with self._crossing:
+                    if not cancelled.is_set():
+                        self._run(request, slot, reply, cancelled.is_set)
+            else:
+                self._read_ahead(request, slot, reply, cancelled)
+        finally:
+            self._slots.give_back(slot)
+
+    def _read_ahead(
+        self, request: Complete, slot: int, reply: Callable[[Reply], None], cancelled: threading.Event
+    ) -> None:
+        """Read in the gaps between answers; what was read before a gap ended stays read."""
+        counted: list[Reply] = []
+        while not counted and not cancelled.is_set():
+            if self._crossing.wait_clear(0.1):
+                self._run(request, slot, counted.append, lambda: cancelled.is_set() or self._crossing.busy.is_set())
+        for one in counted:
+            reply(one)
+
+    def _run(self, request: Complete, slot: int, reply: Callable[[Reply], None], stopped: Callable[[], bool]) -> None:
+        failure: list[Any] = []
+        timings: dict[str, Any] = {}
+
+        def on_event(event: Any) -> bool:
+            for part in event if isinstance(event, list) else [event]:
+                if "error" in part:
+                    failure.append(part["error"])
+                timings.update(part.get("timings") or {})
+                for choice in part.get("choices", ()):
+                    if choice.get("text"):
+                        reply(Piece(text=choice["text"]))
+            return stopped()
+
+        body: dict[str, Any] = {"prompt": request.prompt, "max_tokens": request.max_tokens, "id_slot": slot}
+        body |= {"n_predict": request.max_tokens, "temperature": 0, "cache_prompt": True, "stream": True}
+        body["return_progress"] = True
+        if request.grammar:
+            body["grammar"] = request.grammar
+        answer = self._server.handle_completions(body, on_event)
+        if isinstance(answer, dict) and "error" in answer:
+            failure.append(answer["error"])
+        if failure and not stopped():
+            message = failure[0].get("message", failure[0]) if isinstance(failure[0], dict) else failure[0]
+            raise ModelError(f"The local language model refused the request: {message}", retryable=False)
+        if "prompt_n" not in timings:
+            return
+        reply(
+            Counted(
+                prompt_tokens=int(timings.get("prompt_n", 0)) + int(timings.get("cache_n", 0)),
+                cached_tokens=int(timings.get("cache_n", 0)),
+                completion_tokens=int(timings.get("predicted_n", 0)),
+            )
+        )
+
+
+def _niced(make: Callable[[], Any]) -> Any:
+    """Call ``make`` in a thread of lower rank: the threads that it starts inherit the rank (Linux)."""
+    made: list[Any] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            if hasattr(os, "setpriority") and os.name == "posix":
+                me = threading.get_native_id()
+                os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + NICENESS)
+            made.append(make())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="llama-load")
+    thread.start()
+    thread.join()
+    if failed:
+        raise ModelError(f"The local language model cannot be loaded: {failed[0]}", retryable=False) from failed[0]
+    return made[0]

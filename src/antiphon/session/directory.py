@@ -1,0 +1,158 @@
+"""The directory: from the ids that the kernel speaks of to the objects they stand for.
+
+Written on the user's lane before an event names the id, read on the core lane afterwards; single dictionary
+operations only, so that no lock is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from antiphon.agents.agent import Agent, overrides
+from antiphon.audio.frames import AudioFrame
+from antiphon.chat.context import ChatContext
+from antiphon.chat.items import ChatItem
+from antiphon.errors import ConfigurationError
+from antiphon.kernel.policy import AgentRef, SessionPolicy
+from antiphon.kernel.prompt import prompt_view
+from antiphon.kernel.state import KernelState
+from antiphon.models.llm import ToolChoice
+from antiphon.session.bindings import Bound, choose
+from antiphon.session.history import chat_items
+from antiphon.session.options import TurnHandlingOptions, detection, session_policy
+from antiphon.session.prompt import build_prompt
+from antiphon.tools.function_tool import FunctionTool
+
+
+if TYPE_CHECKING:
+    from antiphon.session.session import AgentSession
+
+
+@dataclass
+class ReplyRequest:
+    """What ``generate_reply`` asked for beyond the conversation itself."""
+
+    instructions: str = ""
+    tool_choice: ToolChoice = "auto"
+    tools: tuple[str, ...] | None = None
+    chat_ctx: ChatContext | None = None
+
+
+@dataclass
+class SaySource:
+    """What ``say`` was given: text, or a stream of it; ready audio where there is some."""
+
+    text: str | AsyncIterable[str]
+    audio: AsyncIterable[AudioFrame] | Iterable[AudioFrame] | None = None
+
+    def open_text(self) -> AsyncIterator[str]:
+        assert not isinstance(self.text, str)
+        return aiter(self.text)
+
+    async def open_audio(self) -> AsyncIterator[AudioFrame]:
+        if isinstance(self.audio, AsyncIterable):
+            async for frame in self.audio:
+                yield frame
+        else:
+            for frame in self.audio or ():
+                yield frame
+
+
+@dataclass
+class Directory:
+    """``models``: the session's own, resolved. ``turn_handling``: the session's layer of settings."""
+
+    session: AgentSession[Any]
+    models: dict[str, Any]
+    tools: list[FunctionTool]
+    turn_handling: TurnHandlingOptions
+    base_policy: SessionPolicy
+    agents: dict[str, Agent] = field(default_factory=dict)
+    requests: dict[str, ReplyRequest] = field(default_factory=dict)
+    sources: dict[str, SaySource] = field(default_factory=dict)
+    edited: ChatContext | None = None
+    """The context as ``on_user_turn_completed`` left it, for the replies to that one turn."""
+    context_from: dict[str, int] = field(default_factory=dict)
+    """Number of conversation items an agent does not read, because its context was replaced."""
+
+    def adopt(self, agent: Agent) -> AgentRef:
+        """Make an agent known; returns the kernel's reference of it. Two objects may not share an id."""
+        known = self.agents.get(agent.id)
+        if known is not None and known is not agent:
+            number = 2
+            while f"{agent.id}_{number}" in self.agents:
+                number += 1
+            agent.id = f"{agent.id}_{number}"
+        self.agents[agent.id] = agent
+        agent._session = self.session
+        return AgentRef(
+            key=agent.id,
+            policy=self.policy(agent),
+            has_on_enter=overrides(agent, "on_enter"),
+            has_on_exit=overrides(agent, "on_exit"),
+            has_turn_hook=overrides(agent, "on_user_turn_completed"),
+        )
+
+    def layers(self, agent: Agent) -> tuple[TurnHandlingOptions, TurnHandlingOptions]:
+        return self.turn_handling, TurnHandlingOptions.of(agent.turn_handling)
+
+    def policy(self, agent: Agent) -> SessionPolicy:
+        return session_policy(self.base_policy, *self.layers(agent), has_detector=self.bind(agent).detector is not None)
+
+    def bind(self, agent: Agent | str) -> Bound:
+        """Models and tools of an agent, its own before the session's."""
+        if isinstance(agent, str):
+            agent = self.agents[agent]
+        chosen = detection(*self.layers(agent))
+        detector = self.models["turn_detector"] if chosen is None or isinstance(chosen, str) else chosen
+        tools = {tool.name: tool for tool in self.tools}
+        tools.update({tool.name: tool for tool in agent.tools})
+        return Bound(
+            agent=agent,
+            stt=choose(agent, "stt", self.models["stt"]),
+            llm=choose(agent, "llm", self.models["llm"]),
+            tts=choose(agent, "tts", self.models["tts"]),
+            detector=detector,
+            tools=list(tools.values()),
+        )
+
+    def request(self, speech: str) -> ReplyRequest:
+        """The request behind a reply; a tool step has that of the reply it belongs to."""
+        return self.requests.get(speech.partition("#")[0], _PLAIN)
+
+    def tools_for(self, bound: Bound, request: ReplyRequest) -> list[FunctionTool]:
+        if request.tools is None:
+            return bound.tools
+        missing = set(request.tools) - {tool.name for tool in bound.tools}
+        if missing:
+            raise ConfigurationError(f"generate_reply(tools=...) names unknown tools: {', '.join(sorted(missing))}.")
+        return [tool for tool in bound.tools if tool.name in request.tools]
+
+    def conversation(self, agent: Agent, state: KernelState) -> list[ChatItem]:
+        return chat_items(prompt_view(state))[self.context_from.get(agent.id, 0) :]
+
+    def prompt(self, bound: Bound, state: KernelState, turn_text: str, request: ReplyRequest) -> ChatContext:
+        """What the model reads for this reply."""
+        own = bound.agent._chat_ctx
+        conversation = self.conversation(bound.agent, state)
+        if request.chat_ctx is not None:
+            own, conversation = request.chat_ctx, []
+        elif self.edited is not None:
+            known = {item.id for item in self.edited}
+            own, conversation = self.edited, [item for item in conversation if item.id not in known]
+        return build_prompt(
+            instructions=bound.agent.instructions,
+            own=own,
+            conversation=conversation,
+            turn_text=turn_text,
+            extra_instructions=request.instructions,
+        )
+
+    def turn_context(self, bound: Bound, state: KernelState) -> ChatContext:
+        """The context that ``on_user_turn_completed`` may edit."""
+        return ChatContext([*bound.agent._chat_ctx, *self.conversation(bound.agent, state)])
+
+
+_PLAIN = ReplyRequest()

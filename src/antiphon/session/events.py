@@ -1,0 +1,123 @@
+"""The session's public events. Handlers may be plain functions or coroutines; they run on the user's loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from antiphon.chat.items import ChatItem
+
+
+class SessionEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """``at``: session time in seconds."""
+
+    at: float = 0.0
+
+
+class UserStateChangedEvent(SessionEvent, frozen=True, kw_only=True):
+    """``speaking``, ``listening`` or ``away``."""
+
+    old_state: str
+    new_state: str
+
+
+class AgentStateChangedEvent(SessionEvent, frozen=True, kw_only=True):
+    """``initializing``, ``idle``, ``listening``, ``thinking`` or ``speaking``."""
+
+    old_state: str
+    new_state: str
+
+
+class UserInputTranscribedEvent(SessionEvent, frozen=True, kw_only=True):
+    transcript: str
+    is_final: bool
+    language: str = ""
+
+
+class AgentTranscriptEvent(SessionEvent, frozen=True, kw_only=True):
+    """Captions: what the caller has heard of a speech so far; ``final`` when it is settled."""
+
+    speech_id: str
+    heard: str
+    is_final: bool
+
+
+class UserTranscriptionTimeoutEvent(SessionEvent, frozen=True, kw_only=True):
+    """Speech was heard and no final transcript came."""
+
+
+class ConversationItemAddedEvent(SessionEvent, frozen=True, kw_only=True):
+    item: ChatItem
+
+
+class SpeechCreatedEvent(SessionEvent, frozen=True, kw_only=True):
+    """``source``: ``say``, ``generate_reply``, ``reply`` (to a turn or a tool's result) or ``ladder``."""
+
+    speech_handle: Any
+    source: str
+
+
+class ToolExecutionUpdatedEvent(SessionEvent, frozen=True, kw_only=True):
+    """``status``: started, updated, done, error, cancelled."""
+
+    call_id: str
+    name: str
+    status: str
+    message: str = ""
+
+
+class FunctionToolsExecutedEvent(SessionEvent, frozen=True, kw_only=True):
+    """All calls of one model answer have their results."""
+
+    call_ids: tuple[str, ...]
+
+
+class OverlappingSpeechEvent(SessionEvent, frozen=True, kw_only=True):
+    """The caller spoke over the agent. ``verdict``: interruption or backchannel."""
+
+    verdict: str
+    text: str = ""
+    duration: float = 0.0
+
+
+class AgentFalseInterruptionEvent(SessionEvent, frozen=True, kw_only=True):
+    """The agent had paused for nothing and goes on from the same word."""
+
+
+class UsageUpdatedEvent(SessionEvent, frozen=True, kw_only=True):
+    """Usage so far, per model: plain data as in the session report."""
+
+    usage: dict[str, Any]
+
+
+class ErrorEvent(SessionEvent, frozen=True, kw_only=True):
+    """``source``: stt, llm, tts, tool, hook, callback, transport, store. The call goes on if ``recoverable``."""
+
+    source: str
+    error: str
+    recoverable: bool = True
+
+
+class CloseEvent(SessionEvent, frozen=True, kw_only=True):
+    """``reason``: user_initiated, participant_disconnected, job_shutdown, task_completed, drain, error, fenced."""
+
+    reason: str
+
+
+EVENT_NAMES = (
+    "user_state_changed",
+    "agent_state_changed",
+    "user_input_transcribed",
+    "agent_transcript",
+    "user_transcription_timeout",
+    "conversation_item_added",
+    "speech_created",
+    "tool_execution_updated",
+    "function_tools_executed",
+    "overlapping_speech",
+    "agent_false_interruption",
+    "usage_updated",
+    "error",
+    "close",
+)

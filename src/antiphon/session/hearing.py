@@ -1,0 +1,176 @@
+"""Hearing: caller audio into the STT node, transcripts into the kernel, through failures.
+
+Owns the session's one recognition stream (it belongs to the session, not to an agent), the audio that no final has
+covered yet, and the watch that notices a recogniser gone deaf. It decides nothing about turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from antiphon.audio.frames import FLUSH, AudioFrame
+from antiphon.errors import ModelError
+from antiphon.kernel.events import Event, Final, Partial, ProviderTurn, SttLost
+from antiphon.models.stt import STTEvent
+from antiphon.session.lanes import Inlet, Lane
+
+RING_SECONDS = 15.0
+DEAF_AFTER = 3.0
+"""Seconds of continuous speech without any word from the recogniser."""
+RETRIES = (0.1, 0.3, 1.0, 2.0, 4.0)
+
+
+class Hearing:
+    """``node``: makes the STT node's stream from an audio stream. ``post``: events to the kernel. ``session_time``:
+    from the capture clock to session time."""
+
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        node: Callable[[Inlet[AudioFrame]], AsyncIterator[STTEvent]],
+        node_lane: Lane,
+        post: Callable[[Event], None],
+        session_time: Callable[[float], float],
+        on_partial: Callable[[str, str], None],
+    ) -> None:
+        self._lane, self._node, self._node_lane = lane, node, node_lane
+        self._post, self._session_time, self._on_partial = post, session_time, on_partial
+        self.ring: deque[AudioFrame] = deque()
+        self._ring_seconds = 0.0
+        self._uncovered: deque[AudioFrame] = deque()
+        self._inlet: Inlet[AudioFrame] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._segment = 0
+        self._revisions: dict[str, int] = {}
+        self._last_word = 0.0
+        self._speech_since: float | None = None
+        self.dropped = 0
+        self.seconds = 0.0
+        self._closed = False
+
+    def start(self) -> None:
+        self._task = self._lane.loop.create_task(self._run(), name="antiphon:hearing")
+
+    def push(self, frame: AudioFrame) -> None:
+        """Caller audio as the plane sent it, marks included."""
+        self.ring.append(frame)
+        self._ring_seconds += frame.duration
+        while self.ring and self._ring_seconds - self.ring[0].duration > RING_SECONDS:
+            self._ring_seconds -= self.ring.popleft().duration
+        self.seconds += frame.duration
+        if frame.speech or self._uncovered:
+            self._uncovered.append(frame)
+            while len(self._uncovered) > 1 and frame.at - self._uncovered[0].at > RING_SECONDS:
+                self._uncovered.popleft()
+        if frame.speech:
+            self._watch(frame)
+        elif frame.speech is False:
+            self._speech_since = None
+        if self._inlet is not None:
+            self._inlet.put(frame)
+
+    def flush(self) -> None:
+        """The caller has probably finished: ask for the final now."""
+        if self._inlet is not None:
+            self._inlet.put(FLUSH)
+
+    def reset(self) -> None:
+        """Forget the cleared turn's audio: what it still yields is for nothing."""
+        self._uncovered.clear()
+        self._segment += 1
+
+    def last_seconds(self, seconds: float, until: float) -> tuple[AudioFrame, ...]:
+        """The newest ``seconds`` of audio captured before ``until`` (capture clock), oldest first."""
+        return tuple(f for f in self.ring if until - seconds <= f.at <= until)
+
+    async def restart(self, node: Callable[[Inlet[AudioFrame]], AsyncIterator[STTEvent]], node_lane: Lane) -> None:
+        """Another recogniser takes over: it gets the audio that no final has covered, so no word is lost."""
+        await self._stop()
+        self._node, self._node_lane = node, node_lane
+        self.start()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        await self._stop()
+
+    async def _stop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def _watch(self, frame: AudioFrame) -> None:
+        if self._speech_since is None:
+            self._speech_since = frame.at
+        quiet_since = max(self._speech_since, self._last_word)
+        if frame.at - quiet_since > DEAF_AFTER and self._task is not None:
+            self._last_word = frame.at
+            self._task.cancel("deaf")
+
+    async def _run(self) -> None:
+        attempt = 0
+        while not self._closed:
+            self._inlet = Inlet(self._node_lane, limit=1024)
+            for frame in self._uncovered:
+                self._inlet.put(frame)
+            error = ""
+            try:
+                async for event in self._node(self._inlet):
+                    attempt = 0
+                    self._said(event)
+                error = "the recogniser ended its stream"
+            except asyncio.CancelledError as exc:
+                if exc.args != ("deaf",):
+                    raise
+                asyncio.current_task() and asyncio.current_task().uncancel()  # type: ignore[union-attr]
+                error = f"the recogniser said nothing for {DEAF_AFTER:g} s of speech"
+            except ModelError as exc:
+                error = str(exc)
+                if not exc.retryable:
+                    attempt = len(RETRIES)
+            except Exception as exc:
+                error = f"{type(exc).__name__}: {exc}"
+            finally:
+                self.dropped += self._inlet.dropped
+                self._inlet = None
+            recovering = attempt < len(RETRIES)
+            self._post(SttLost(error=error, recovering=recovering))
+            if not recovering:
+                return
+            await asyncio.sleep(RETRIES[attempt])
+            attempt += 1
+
+    def _said(self, event: STTEvent) -> None:
+        self._last_word = self.ring[-1].at if self.ring else self._last_word
+        if event.kind in ("turn_start", "turn_end"):
+            self._post(ProviderTurn(edge="start" if event.kind == "turn_start" else "end"))
+            return
+        segment = event.segment or f"s{self._segment}"
+        revision = event.revision or self._revisions.get(segment, 0) + 1
+        self._revisions[segment] = max(revision, self._revisions.get(segment, 0))
+        if event.kind == "partial":
+            self._on_partial(event.text, event.language)
+            self._post(Partial(segment=segment, revision=revision, text=event.text))
+            return
+        end = event.end or (self.ring[-1].at if self.ring else 0.0)
+        while self._uncovered and self._uncovered[0].at <= end:
+            self._uncovered.popleft()
+        if not event.segment:
+            self._segment += 1
+        if len(self._revisions) > 64:
+            self._revisions.pop(next(iter(self._revisions)))
+        self._post(
+            Final(
+                segment=segment,
+                revision=revision,
+                text=event.text,
+                at=self._session_time(end),
+                language=event.language,
+                confidence=event.confidence,
+            )
+        )

@@ -1,0 +1,43 @@
+"""The kernel's conversation as chat items, one to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from antiphon.chat.items import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
+from antiphon.kernel.conversation import Call, CallOutput, Item, Message
+
+IN_FLIGHT = "[being said now, not heard to its end yet] "
+"""Marks, for the model, the agent's own words that are on their way."""
+
+
+def chat_items(items: Iterable[Item]) -> list[ChatItem]:
+    """Chat items with the same ids and texts."""
+    return [_chat_item(item) for item in items]
+
+
+def _chat_item(item: Item) -> ChatItem:
+    if isinstance(item, Message):
+        return ChatMessage(
+            id=item.id,
+            role=item.role,
+            text=IN_FLIGHT + item.text if item.in_flight else item.text,
+            interrupted=item.interrupted,
+            estimated=item.estimated,
+            confidence=item.confidence,
+            created_at=item.created_at,
+        )
+    if isinstance(item, Call):
+        return FunctionCall(
+            id=item.id, call_id=item.call_id, name=item.name, arguments=item.arguments, created_at=item.created_at
+        )
+    if isinstance(item, CallOutput):
+        return FunctionCallOutput(
+            id=item.id,
+            call_id=item.call_id,
+            name=item.name,
+            output=item.output,
+            is_error=item.is_error,
+            created_at=item.created_at,
+        )
+    return AgentHandoff(id=item.id, old_agent=item.old_agent, new_agent=item.new_agent, created_at=item.created_at)

@@ -1,0 +1,120 @@
+"""Listening: the shell's part between the plane's microphone audio and the kernel's evidence about turns."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from antiphon.agents.agent import ModelSettings, overrides
+from antiphon.agents.nodes import listen
+from antiphon.audio.frames import AudioFrame
+from antiphon.errors import ModelError
+from antiphon.kernel import effects as fx
+from antiphon.kernel import events as ev
+from antiphon.models.stt import STTEvent
+from antiphon.models.turn_detector import TurnEvidence
+from antiphon.session.hearing import Hearing
+from antiphon.session.lanes import Inlet, Lane, across
+from antiphon.session.prefill import Prefill
+
+if TYPE_CHECKING:
+    from antiphon.session.bindings import Bound
+    from antiphon.session.shell import Shell
+
+SCORE_TIMEOUT = 1.0
+"""Seconds an end-of-turn model may take for one pause; later than that its score counts as none."""
+
+SttNode = Callable[[Inlet[AudioFrame]], AsyncIterator[STTEvent]]
+
+
+class Listening:
+    """Owns the session's ``Hearing``, what is read ahead of partials, and the scoring of pauses."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self.hearing: Hearing | None = None
+        self.prefill = Prefill(shell)
+
+    def start(self) -> None:
+        """Begin to listen, where the session has a recogniser."""
+        shell = self._shell
+        if not self._hears(shell.bound):
+            return
+        node, home = self._node()
+        self.hearing = Hearing(
+            lane=shell.lane,
+            node=node,
+            node_lane=home,
+            post=shell.post,
+            session_time=shell.session_time,
+            on_partial=self._partial,
+        )
+        self.hearing.start()
+
+    def push(self, frame: AudioFrame) -> None:
+        if self.hearing is not None:
+            self.hearing.push(frame)
+
+    def rebound(self, previous: Bound) -> None:
+        """Another agent or another recogniser: the stream goes on if it is the same, else audio is replayed to it."""
+        shell = self._shell
+        bound = shell.bound
+        if self.hearing is None or not self._hears(bound):
+            return
+        own = overrides(bound.agent, "stt_node") or overrides(previous.agent, "stt_node")
+        if previous.stt is not bound.stt or (own and previous.agent is not bound.agent):
+            shell.keep(shell.lane.loop.create_task(self.hearing.restart(*self._node()), name="antiphon:stt-swap"))
+
+    def flush(self, effect: fx.FlushStt) -> None:
+        if self.hearing is not None:
+            self.hearing.flush()
+
+    def reset(self, effect: fx.ResetStt) -> None:
+        if self.hearing is not None:
+            self.hearing.reset()
+
+    def score(self, effect: fx.ScoreTurn) -> None:
+        """Ask the end-of-turn model; every way it can fail is "no score"."""
+        shell = self._shell
+        shell.keep(shell.lane.loop.create_task(self._score(effect), name="antiphon:score"))
+
+    async def aclose(self) -> None:
+        self.prefill.stop()
+        if self.hearing is not None:
+            await self.hearing.aclose()
+
+    def _hears(self, bound: Bound) -> bool:
+        return bound.stt is not None or overrides(bound.agent, "stt_node")
+
+    def _node(self) -> tuple[SttNode, Lane]:
+        shell = self._shell
+        agent, stt, language = shell.bound.agent, shell.bound.stt, shell.session.language
+        if overrides(agent, "stt_node") or stt is None:
+            home = shell.user_lane
+            return lambda audio: across(lambda: agent.stt_node(audio, ModelSettings()), home=home), home
+        home = shell.lane if stt.on_core else shell.user_lane
+        return lambda audio: across(lambda: listen(stt, audio, language), home=home), home
+
+    def _partial(self, text: str, language: str) -> None:
+        shell = self._shell
+        self.prefill.heard(text)
+        shell.tell(shell.side.transcribed, text, False, language, shell.now())
+
+    async def _score(self, effect: fx.ScoreTurn) -> None:
+        shell, probability = self._shell, None
+        detector = shell.bound.detector
+        try:
+            if detector is not None:
+                audio: tuple[AudioFrame, ...] = ()
+                if detector.audio_seconds and self.hearing is not None:
+                    audio = self.hearing.last_seconds(detector.audio_seconds, shell.t0 + shell.now())
+                evidence = TurnEvidence(audio=audio, text=effect.text, language=shell.session.language)
+                async with asyncio.timeout(SCORE_TIMEOUT):
+                    probability = await detector.predict(evidence)
+        except (ModelError, TimeoutError) as exc:
+            shell.tell(shell.side.error, "turn_detector", str(exc) or "no score in time", True)
+        except Exception:
+            shell.tell(shell.side.error, "turn_detector", traceback.format_exc(), True)
+        shell.post(ev.EndScore(op=effect.op, probability=probability))

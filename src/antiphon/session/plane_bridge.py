@@ -1,0 +1,194 @@
+"""The shell's end of the seam: kernel effects to plane messages, plane messages to kernel events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from antiphon.audio import seam
+from antiphon.audio.frames import PLAY_RATE, AudioFrame
+from antiphon.errors import AudioError
+from antiphon.kernel import effects as fx
+from antiphon.kernel import events as ev
+from antiphon.kernel.liveness import whose_move
+from antiphon.kernel.policy import SessionPolicy
+
+if TYPE_CHECKING:
+    from antiphon.session.shell import Shell
+
+EMPTY = AudioFrame(data=b"", rate=24_000, samples=0)
+
+
+class PlaneBridge:
+    """One line. ``heard``: samples of each speech that the far end has acknowledged."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self.line = f"line-{id(shell):x}"
+        self.heard: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        self._open = False
+        self._closed = asyncio.Event()
+        self._config = seam.LineConfig()
+
+    # --- to the plane --------------------------------------------------------------------------------------------
+
+    def _send(self, message: seam.AnyToPlane) -> None:
+        if not self._open:
+            return
+        try:
+            self._shell.services.plane.send(message)
+        except AudioError as exc:
+            self._open = False
+            self._closed.set()
+            self._shell.tell(self._shell.side.error, "transport", str(exc), False)
+            self._shell.post(ev.LegDown(leg=self.line, reason="plane_lost", certain=True))
+
+    def open(self, leg: seam.LegSpec) -> None:
+        policy = self._shell.directory.policy(self._shell.bound.agent)
+        self._open = True
+        self._config = seam.LineConfig(
+            vad=self._shell.session.vad_options,
+            reflex=_reflex(policy),
+            echo_warmup=policy.barge_in.echo_warmup,
+            record=self._shell.services.record,
+            input_audio=self._shell.bound.stt is not None,
+        )
+        self._shell.services.plane.subscribe(self.line, self._deliver)
+        self._send(seam.OpenLine(line=self.line, leg=leg, config=self._config))
+
+    def attach(self, line: str) -> None:
+        """Take over a line that is open already."""
+        self.line = line
+        self._open = True
+        self._shell.services.plane.subscribe(self.line, self._deliver)
+
+    def configure(self, policy: SessionPolicy) -> None:
+        """Another agent's thresholds."""
+        reflex = _reflex(policy)
+        if self._open and reflex != self._config.reflex:
+            self._config = seam.LineConfig(
+                vad=self._config.vad,
+                reflex=reflex,
+                echo_warmup=self._config.echo_warmup,
+                record=self._config.record,
+                input_audio=self._config.input_audio,
+            )
+            self._send(seam.Configure(line=self.line, config=self._config))
+
+    def push(self, speech: str, frame: AudioFrame | None) -> None:
+        self._send(seam.PushAudio(line=self.line, speech=speech, frame=frame or EMPTY, last=frame is None))
+
+    def play(self, effect: fx.Play) -> None:
+        self._send(seam.PlaySpeech(line=self.line, speech=effect.speech, interruptible=effect.interruptible))
+
+    def pause(self, effect: fx.Pause) -> None:
+        self._send(seam.PauseSpeech(line=self.line, speech=effect.speech))
+
+    def resume(self, effect: fx.Resume) -> None:
+        self._send(seam.ResumeSpeech(line=self.line, speech=effect.speech, at=effect.at))
+
+    def stop(self, effect: fx.Stop) -> None:
+        if self._open:
+            self._send(seam.StopSpeech(line=self.line, speech=effect.speech))
+        else:
+            self._shell.post(ev.PlaySettled(speech=effect.speech, position=0, quality="estimated", reason="refused"))
+
+    def forget(self, speech: str) -> None:
+        """The op that made this audio was cancelled before it was played."""
+        if speech not in self.heard:
+            self._send(seam.StopSpeech(line=self.line, speech=speech))
+
+    def play_clip(self, speech: str, key: str) -> None:
+        self._send(seam.PlayClip(line=self.line, speech=speech, key=key))
+
+    def store_clip(self, key: str, frames: tuple[AudioFrame, ...]) -> None:
+        self._send(seam.StoreClip(line=self.line, key=key, frames=frames))
+
+    def background(self, key: str, gain: float) -> None:
+        self._send(seam.Background(line=self.line, key=key, gain=gain))
+
+    def arm(self, armed: bool) -> None:
+        self._send(seam.ArmReflex(line=self.line, armed=armed))
+
+    def digits(self, digits: str) -> None:
+        self._send(seam.SendDigits(line=self.line, digits=digits))
+
+    def heartbeat(self) -> None:
+        self._send(seam.Heartbeat(line=self.line, callers_move=whose_move(self._shell.kernel.state)[0] == "caller"))
+
+    def close_leg(self) -> None:
+        self._send(seam.CloseLine(line=self.line))
+
+    async def aclose(self) -> None:
+        """Close the line and wait until the plane says that it is."""
+        if self._open:
+            self._send(seam.CloseLine(line=self.line))
+            await self._closed.wait()
+
+    def gone(self) -> None:
+        self._open = False
+        self._shell.services.plane.unsubscribe(self.line)
+
+    # --- from the plane ------------------------------------------------------------------------------------------
+
+    def _deliver(self, messages: Sequence[seam.AnyFromPlane]) -> None:
+        for message in messages:
+            self._one(message)
+
+    def _one(self, message: seam.AnyFromPlane) -> None:
+        shell, post = self._shell, self._shell.post
+        if isinstance(message, seam.MicAudio):
+            shell.listening.push(message.frame)
+        elif isinstance(message, seam.Progress):
+            if message.speech not in self.heard and shell.services.telemetry is not None:
+                began = shell.session_time(message.at) - message.position / PLAY_RATE
+                shell.services.telemetry.sounded(message.speech, began)
+            self.heard[message.speech] = message.position
+            post(ev.Acked(speech=message.speech, position=message.position, quality=message.quality))
+        elif isinstance(message, seam.VadEdge):
+            post(ev.Vad(edge=message.edge, at=shell.session_time(message.at)))
+        elif isinstance(message, seam.Settled):
+            self.heard.pop(message.speech, None)
+            post(
+                ev.PlaySettled(
+                    speech=message.speech, position=message.position, quality=message.quality, reason=message.reason
+                )
+            )
+        elif isinstance(message, seam.Reflex):
+            if message.action == "paused":
+                at = shell.session_time(message.at)
+                post(ev.AutoPaused(speech=message.speech, position=message.position, at=at))
+            elif message.action == "resumed":
+                post(ev.AutoResumed(speech=message.speech, position=message.position))
+        elif isinstance(message, seam.Digit):
+            post(ev.Dtmf(leg=self.line, digit=message.digit))
+        elif isinstance(message, seam.LegText):
+            shell.tell(shell.side.typed, message.text)
+        elif isinstance(message, seam.Level):
+            shell.tell(shell.side.level, message.caller, message.agent)
+        elif isinstance(message, seam.LineUp):
+            post(ev.LegUp(leg=self.line, medium="audio", quality=message.quality))
+            if message.media_confirmed:
+                post(ev.MediaConfirmed(leg=self.line))
+        elif isinstance(message, seam.LineDown):
+            post(ev.LegDown(leg=self.line, reason=message.reason, certain=message.certain))
+        elif isinstance(message, seam.LineClosed):
+            self.counts = dict(message.counts)
+            if shell.services.telemetry is not None:
+                shell.services.telemetry.dropped(self.counts)
+            self._closed.set()
+        else:
+            hint = f" {message.hint}" if message.hint else ""
+            shell.tell(shell.side.error, "transport", message.error + hint, not message.fatal)
+            if message.fatal:
+                self._closed.set()
+                post(ev.LegDown(leg=self.line, reason="error", certain=True))
+
+
+def _reflex(policy: SessionPolicy) -> seam.ReflexSettings:
+    barge_in = policy.barge_in
+    return seam.ReflexSettings(
+        duck_after=barge_in.duck_after, pause_after=barge_in.pause_after, hold_max=barge_in.hold_max
+    )

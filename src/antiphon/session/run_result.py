@@ -1,0 +1,40 @@
+"""RunResult: what one text turn brought about, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import Any
+
+from antiphon.chat.items import ChatItem
+
+
+class RunResult:
+    """``await session.run(user_input=...)`` gives one. ``events``: the items that joined the conversation after
+    the user's message; ``expect``: fluent assertions on them, for tests."""
+
+    def __init__(self, user_input: str) -> None:
+        self.user_input = user_input
+        self.events: list[ChatItem] = []
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def __await__(self) -> Generator[Any, None, RunResult]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> RunResult:
+        await asyncio.shield(self._done)
+        return self
+
+    def done(self) -> bool:
+        return self._done.done()
+
+    @property
+    def expect(self) -> Any:
+        """Assertions that read as sentences: ``result.expect.next_event().is_message(role="assistant")``."""
+        from importlib import import_module
+
+        return import_module("antiphon.testing.expect").RunAssert(self)
+
+    def _finish(self) -> None:
+        if not self._done.done():
+            self._done.set_result(None)

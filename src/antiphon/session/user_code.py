@@ -1,0 +1,175 @@
+"""User code on the user's lane: hooks and tools, each a task with a name, an answer and an end.
+
+Nothing here decides anything: it runs what the kernel asked for and posts what came of it. A task that swallows its
+cancellation is abandoned, named and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import traceback
+from collections.abc import Callable, Coroutine, Set
+from typing import Any
+
+import msgspec
+
+from antiphon.agents.agent import Agent
+from antiphon.chat.context import ChatContext
+from antiphon.chat.items import ChatMessage, FunctionCall
+from antiphon.errors import StopResponse, ToolError
+from antiphon.kernel.effects import CallHook, RunTool
+from antiphon.kernel.events import Event, HookReturned, Op, ToolReturned
+from antiphon.session.lanes import Lane
+from antiphon.tools.function_tool import FunctionTool
+from antiphon.tools.run_context import RunContext
+
+current_hook: contextvars.ContextVar[Op | None] = contextvars.ContextVar("antiphon_hook", default=None)
+"""The hook that the running code is part of: calls made inside it carry its op."""
+
+Report = Callable[[str, str], None]
+"""(source, traceback text): something of the user's went wrong; the call goes on."""
+
+
+class UserCode:
+    """Runs on ``lane``; ``post`` takes events to the core from any lane.
+    Tasks carry the name of the tool or hook they run: stall reports read it."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        post: Callable[[Event], None],
+        report: Report,
+        on_edited: Callable[[ChatContext], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self.lane, self._post, self._report = lane, post, report
+        self._on_edited, self._on_end = on_edited, on_end
+        self._tasks: dict[Op, asyncio.Task[None]] = {}
+        self._names: dict[Op, str] = {}
+
+    # --- from the core -------------------------------------------------------------------------------------------
+
+    def call_hook(self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None) -> None:
+        self._names[effect.op] = f"hook {agent.id}.{effect.hook}"
+        self.lane.post(
+            self._begin, effect.op, f"hook {agent.id}.{effect.hook}", lambda: self._hook(effect, agent, turn_ctx)
+        )
+
+    def run_tool(
+        self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], adopt: Callable[[Agent], Any]
+    ) -> None:
+        """``adopt`` makes the kernel's reference of an agent that the tool returns."""
+        self._names[effect.op] = f"tool {effect.name}"
+        self.lane.post(self._begin, effect.op, f"tool {effect.name}", lambda: self._tool(effect, tool, context, adopt))
+
+    def cancel(self, op: Op) -> None:
+        self.lane.post(self._cancel, op)
+
+    def close(self, keep: Set[Op]) -> None:
+        """Cancel everything but ``keep``."""
+        for op in list(self._names):
+            if op not in keep:
+                self.cancel(op)
+
+    def running(self, besides: Set[Op] = frozenset()) -> list[str]:
+        """Names of what has not ended."""
+        return [name for op, name in list(self._names.items()) if op not in besides]
+
+    def runs(self, op: Op) -> bool:
+        return op in self._names
+
+    # --- on the user's lane --------------------------------------------------------------------------------------
+
+    def _begin(self, op: Op, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = self.lane.loop.create_task(make(), name=name)
+        self._tasks[op] = task
+        task.add_done_callback(lambda _: self._forget(op))
+
+    def _forget(self, op: Op) -> None:
+        self._tasks.pop(op, None)
+        self._names.pop(op, None)
+        self._on_end()
+
+    def _cancel(self, op: Op) -> None:
+        task = self._tasks.get(op)
+        if task is not None:
+            task.cancel()
+
+    async def _hook(self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None) -> None:
+        token = current_hook.set(effect.op)
+        text, stop, error, changed = effect.text, False, "", False
+        try:
+            if effect.hook == "on_user_turn_completed" and turn_ctx is not None:
+                message = ChatMessage(id=f"turn_{effect.turn}", role="user", text=effect.text)
+                before = turn_ctx.copy()
+                await agent.on_user_turn_completed(turn_ctx, message)
+                text, changed = message.text, not before.is_equivalent(turn_ctx)
+                if changed:
+                    self._on_edited(turn_ctx)
+            else:
+                await getattr(agent, effect.hook)()
+        except StopResponse:
+            stop = True
+        except asyncio.CancelledError:
+            error = "cancelled"
+        except Exception as exc:
+            error = f"{type(exc).__name__}: {exc}"
+            self._report(f"hook {agent.id}.{effect.hook}", traceback.format_exc())
+        finally:
+            current_hook.reset(token)
+        self._post(HookReturned(op=effect.op, text=text, stop=stop, error=error, context_changed=changed))
+
+    async def _tool(
+        self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], adopt: Callable[[Agent], Any]
+    ) -> None:
+        answer: dict[str, Any]
+        try:
+            function, kwargs = tool.bind(tool.parse(effect.arguments), context)
+            if inspect.iscoroutinefunction(tool.function):
+                value = await function(**kwargs)
+            else:
+                value = await asyncio.to_thread(function, **kwargs)
+                if inspect.isawaitable(value):
+                    value = await value
+            answer = _answer(value, adopt)
+        except StopResponse:
+            answer = {"output": "", "reply": False}
+        except ToolError as exc:
+            answer = {"output": str(exc), "is_error": True}
+        except asyncio.CancelledError:
+            answer = {"output": "The call was cancelled.", "is_error": True, "cancelled": True}
+        except Exception as exc:
+            self._report(f"tool {effect.name}", traceback.format_exc())
+            answer = {"output": f"The tool {effect.name} failed with an internal error.", "is_error": True}
+            del exc
+        self._post(ToolReturned(op=effect.op, **answer))
+
+
+def _answer(value: Any, adopt: Callable[[Agent], Any]) -> dict[str, Any]:
+    """What a tool returned, as the kernel's event fields. ``None`` asks for no reply; an ``Agent`` hands over."""
+    if isinstance(value, Agent):
+        return {"output": f"Handed over to {value.id}.", "agent": adopt(value)}
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Agent):
+        return {"output": _text(value[1]), "agent": adopt(value[0])}
+    if value is None:
+        return {"output": "", "reply": False}
+    return {"output": _text(value)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value).decode()
+    except TypeError:
+        return str(value)
+
+
+def new_function_call(effect: RunTool) -> FunctionCall:
+    """The call as a chat item, for the tool's context."""
+    return FunctionCall(
+        id=f"call_{effect.call_id}", call_id=effect.call_id, name=effect.name, arguments=effect.arguments
+    )

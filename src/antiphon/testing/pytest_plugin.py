@@ -1,0 +1,100 @@
+"""The pytest plugin: the ``call`` and ``virtual_loop`` fixtures, and async tests on the virtual clock.
+
+Installed with Antiphon. It touches only tests that ask for it, by a fixture or by ``@pytest.mark.call``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from antiphon.testing.loop import VirtualLoop
+
+_FIXTURES = ("call", "virtual_loop")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "call(seed=0, seeds=0, limit=7200): run on a virtual clock; with seeds=N the test runs once for each of N seeds",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marker = metafunc.definition.get_closest_marker("call")
+    seeds = marker.kwargs.get("seeds", 0) if marker is not None else 0
+    if seeds:
+        if "call_seed" not in metafunc.fixturenames:
+            metafunc.fixturenames.append("call_seed")
+        metafunc.parametrize("call_seed", range(seeds), ids=[f"seed{n}" for n in range(seeds)])
+
+
+@pytest.fixture
+def call_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this test: ``@pytest.mark.call(seed=...)``, or one of ``seeds=N``."""
+    marker = request.node.get_closest_marker("call")
+    return int(marker.kwargs.get("seed", 0)) if marker is not None else 0
+
+
+@pytest.fixture
+def call(call_seed: int) -> Any:
+    """Simulate a call: ``result = call(MyAgent, Caller()..., llm=...)``; in an async test ``result = await call(...)``.
+
+    Arguments as for ``antiphon.testing.Simulation``; returns a ``CallResult``.
+    """
+    from antiphon.testing.simulation import Simulation, simulate
+
+    def make(agent: Any, caller: Any = None, **options: Any) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return simulate(agent, caller, **{"seed": call_seed, **options})
+        return Simulation(agent, caller, **options).run()
+
+    return make
+
+
+@pytest.fixture
+def virtual_loop(call_seed: int) -> Iterator[VirtualLoop]:
+    """A loop on virtual time; an async test that asks for it runs on it."""
+    from antiphon.testing.loop import virtual_loop as opened
+
+    with opened(call_seed) as loop:
+        yield loop
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    marker = pyfuncitem.get_closest_marker("call")
+    if marker is None and not any(name in pyfuncitem.fixturenames for name in _FIXTURES):
+        return None
+    from antiphon.testing.simulation import fixed_ids
+
+    wanted = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+    drawn: Any = pyfuncitem.funcargs.get("call_seed", marker.kwargs.get("seed", 0) if marker else 0)
+    seed = int(drawn)
+    limit = float(marker.kwargs.get("limit", 7_200.0)) if marker is not None else 7_200.0
+    with fixed_ids(seed), _loop_of(pyfuncitem, seed, limit) as loop:
+        loop.run_until_complete(pyfuncitem.obj(**arguments))
+    return True
+
+
+@contextmanager
+def _loop_of(item: pytest.Function, seed: int, limit: float) -> Iterator[VirtualLoop]:
+    from antiphon.testing.loop import virtual_loop as opened
+
+    given: Any = item.funcargs.get("virtual_loop")
+    if given is not None:
+        yield given
+        return
+    with opened(seed, limit=limit) as loop:
+        yield loop

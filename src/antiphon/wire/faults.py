@@ -1,0 +1,107 @@
+"""What can go wrong on the way to a service, as typed errors that say what to do next.
+
+Owns: status, headers and socket errors -> ``ModelError``. Never: retries, sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import msgspec
+
+from antiphon.errors import ModelError
+from antiphon.models.codec import ServiceFault
+
+RETRYABLE = frozenset({408, 409, 425, 429})
+
+
+class Service(msgspec.Struct, frozen=True):
+    """The service as error messages speak of it. ``key_variable``: where its key is read from (empty: it needs none).
+    ``start_hint`` / ``model_hint``: what to do when nothing listens / when it does not have the model."""
+
+    name: str
+    base_url: str
+    model: str = ""
+    key_variable: str = ""
+    start_hint: str = ""
+    model_hint: str = ""
+
+
+def status_error(service: Service, status: int, headers: Mapping[str, str], fault: ServiceFault) -> ModelError:
+    """The error for an HTTP answer that is not a success."""
+    said = f": {fault.message}" if fault.message else ""
+    text = f"{service.name} answered with HTTP {status}{said}".rstrip(".") + "."
+    hint = ""
+    retryable = (status in RETRYABLE or status >= 500) and not fault.final
+    if status in (401, 403):
+        hint = (
+            f"Set {service.key_variable} to a key that is valid for {service.base_url}."
+            if service.key_variable
+            else f"{service.base_url} wants an API key that was not given."
+        )
+    elif status == 404:
+        hint = (service.model_hint or "Check the model's name and the base URL.").format(model=service.model)
+    elif status == 429:
+        hint = "The account has no credit left." if fault.final else "The service limits how often it may be asked."
+    elif 300 <= status < 400:
+        hint = f"Give the address it redirects to ({headers.get('Location', 'unknown')}) as the base URL."
+    elif status in (400, 413, 422):
+        hint = "The service does not accept this request: check the model's options, tools and context length."
+    return ModelError(text, hint=hint, retryable=retryable, status=status, retry_after=retry_after(headers))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds the service asks us to wait: ``Retry-After`` (RFC 9110, 10.2.3; a date counts from the answer's own
+    ``Date``, so that no clock is needed here) or the finer ``retry-after-ms``."""
+    if (fine := _number(headers.get("retry-after-ms"))) is not None:
+        return fine / 1000
+    value = headers.get("Retry-After")
+    if (seconds := _number(value)) is not None:
+        return seconds
+    try:
+        wait = (parsedate_to_datetime(value or "") - parsedate_to_datetime(headers.get("Date") or "")).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return max(0.0, wait)
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < 86_400 * 365 else None
+
+
+def connection_error(service: Service, error: Exception) -> ModelError:
+    """The error for a connection that failed or broke."""
+    start = service.start_hint.format(model=service.model)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return ModelError(
+            f"No secure connection to {service.name} at {service.base_url}: {error}.",
+            hint="Check the address, the machine's clock and its certificates.",
+            retryable=False,
+        )
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ModelError(
+            f"The host of {service.base_url} has no address.",
+            hint="Check the base URL and the machine's network connection.",
+        )
+    if isinstance(error, aiohttp.InvalidURL):
+        return ModelError(f"{service.base_url} is not an address.", hint="Write http://HOST:PORT/v1.", retryable=False)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ModelError(
+            f"Nothing answers at {service.base_url} ({error.os_error.strerror or error.os_error}).",
+            hint=f"Is the server running? {start}".strip(),
+        )
+    return ModelError(
+        f"The connection to {service.name} at {service.base_url} broke ({type(error).__name__}: {error}).",
+        retryable=not isinstance(error, ValueError),
+    )
+
+
+def deadline_error(service: Service, what: str, seconds: float) -> ModelError:
+    """The error for a deadline that passed: ``what`` was waited for in vain."""
+    return ModelError(f"{service.name} at {service.base_url} gave no {what} within {seconds:g} s.")

@@ -1,0 +1,207 @@
+"""The HTTP client of all provider traffic: pooled sockets, deadlines, one streamed request.
+
+Owns: ``aiohttp`` sessions (one per event loop) and every wait on a socket. Never: formats, retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import urllib.request
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container
+from contextlib import asynccontextmanager, suppress
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from antiphon.errors import ModelError
+from antiphon.models.codec import ServiceFault, WireRequest
+from antiphon.wire.faults import Service, connection_error, deadline_error, status_error
+from antiphon.wire.sse import SSEParser, SSEvent
+
+ERROR_BODY = 64 * 1024
+"""Bytes of an error's body that are read."""
+WHOLE_BODY = 16 * 1024 * 1024
+"""Bytes of an answer that is not a stream."""
+FOREIGN_CLOSE = 1.0
+"""Seconds that another loop may take to close its sockets: it may be blocked."""
+DRAIN = 0.05
+"""Seconds that the end of an answer may take to arrive after its last event."""
+
+
+class Deadlines(msgspec.Struct, frozen=True):
+    """Seconds. ``connect``: until the socket is open. ``first``: from the request's beginning until the first event
+    with data. ``between``: between two events. Comments that keep a connection warm do not count as events."""
+
+    connect: float = 2.0
+    first: float = 10.0
+    between: float = 5.0
+
+
+class HttpPool:
+    """Sockets kept open between requests. Used from several event loops it keeps one session for each."""
+
+    def __init__(self, *, keepalive: float = 60.0) -> None:
+        self._keepalive = keepalive
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+
+    def session(self) -> aiohttp.ClientSession:
+        """The running loop's session, made on first use."""
+        loop = asyncio.get_running_loop()
+        for stale in [other for other in self._sessions if other.is_closed()]:
+            del self._sessions[stale]
+        session = self._sessions.get(loop)
+        if session is None or session.closed:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keepalive)
+            timeout = aiohttp.ClientTimeout(total=None)
+            session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True)
+            self._sessions[loop] = session
+        return session
+
+    async def aclose(self) -> None:
+        """Close every socket. Sessions of other running loops are closed on their own loop."""
+        here = asyncio.get_running_loop()
+        for loop, session in list(self._sessions.items()):
+            self._sessions.pop(loop, None)
+            if loop is here:
+                await session.close()
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(session.close(), loop)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(closing), FOREIGN_CLOSE)
+
+
+class Stream:
+    """A running request whose answer is read event by event."""
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, service: Service, deadlines: Deadlines, first_by: float
+    ) -> None:
+        self._response = response
+        self._service = service
+        self._deadlines = deadlines
+        self._first_by = first_by
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    async def drain(self) -> None:
+        """Read over what is left, if it comes at once: only a socket at its answer's end can be used again."""
+        try:
+            async with asyncio.timeout(DRAIN):
+                await _read(self._response, WHOLE_BODY)
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return
+
+    async def events(self) -> AsyncGenerator[SSEvent, None]:
+        """The events; an answer that is not a stream is one event. Raises ``ModelError``."""
+        if self._response.content_type != "text/event-stream":
+            yield SSEvent(data=await self._whole())
+            return
+        parser = SSEParser()
+        loop = asyncio.get_running_loop()
+        due, what, limit = self._first_by, "token", self._deadlines.first
+        while True:
+            try:
+                async with asyncio.timeout_at(due):
+                    chunk = await self._response.content.readany()
+            except TimeoutError:
+                raise deadline_error(self._service, what, limit) from None
+            except (aiohttp.ClientError, OSError) as error:
+                raise connection_error(self._service, error) from error
+            events = parser.feed(chunk) if chunk else parser.close()
+            for event in events:
+                yield event
+            if not chunk:
+                return
+            if events:
+                due, what, limit = loop.time() + self._deadlines.between, "further token", self._deadlines.between
+
+    async def _whole(self) -> str:
+        try:
+            async with asyncio.timeout_at(self._first_by):
+                body = await _read(self._response, WHOLE_BODY)
+        except TimeoutError:
+            raise deadline_error(self._service, "answer", self._deadlines.first) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise connection_error(self._service, error) from error
+        if self._response.content_type != "application/json":
+            raise ModelError(
+                f"{self._service.base_url} answered with {self._response.content_type}, not with a stream of events.",
+                hint="Is this the base URL of an OpenAI-compatible API? It usually ends in /v1.",
+                retryable=False,
+            )
+        return body.decode("utf-8", "replace")
+
+
+@asynccontextmanager
+async def open_stream(
+    pool: HttpPool,
+    service: Service,
+    request: WireRequest,
+    *,
+    headers: dict[str, str],
+    deadlines: Deadlines,
+    fault: Callable[[bytes], ServiceFault],
+    statuses: Container[int] = range(200, 300),
+) -> AsyncIterator[Stream]:
+    """Send ``request`` and hand over the answer. Leaving the block, for whatever reason, frees the socket at once.
+
+    Raises ``ModelError`` for a connection that fails, a deadline that passes, a status that is not in
+    ``statuses``.
+    """
+    url = service.base_url.rstrip("/") + request.path
+    timeout = aiohttp.ClientTimeout(total=None, connect=deadlines.connect)
+    response: aiohttp.ClientResponse | None = None
+    first_by = asyncio.get_running_loop().time() + deadlines.first
+    try:
+        try:
+            async with asyncio.timeout_at(first_by):
+                response = await pool.session().request(
+                    request.method,
+                    url,
+                    data=request.body or None,
+                    headers={"Accept": "text/event-stream", **request.headers, **headers},
+                    timeout=timeout,
+                    allow_redirects=False,
+                    proxy=_proxy(url),
+                )
+                if response.status not in statuses:
+                    body = await _read(response, ERROR_BODY)
+                    raise status_error(service, response.status, response.headers, fault(body))
+        except aiohttp.ConnectionTimeoutError:
+            raise deadline_error(service, "connection", deadlines.connect) from None
+        except TimeoutError:
+            raise deadline_error(service, "answer", deadlines.first) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise connection_error(service, error) from error
+        yield Stream(response, service, deadlines, first_by)
+    finally:
+        if response is not None:
+            # An answer read to its end has given its socket back to the pool already; any other is cut here.
+            response.close()
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) >= limit:
+            break
+    return bytes(body[:limit])
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy the environment names for ``url``; never one for this machine's own servers."""
+    parts = URL(url)
+    host = parts.host or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if local or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

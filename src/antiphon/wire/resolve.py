@@ -1,0 +1,134 @@
+"""Model strings: ``provider/model[@base_url]`` -> a model object.
+
+Owns: the form of the string, and which key goes to which host. Never: the rows (``providers.registry``).
+Providers are imported by name, when a string asks for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NoReturn
+
+import msgspec
+from yarl import URL
+
+from antiphon.errors import ConfigurationError, NotSupportedError
+from antiphon.models.llm import LLM
+from antiphon.wire.faults import Service
+from antiphon.wire.http import Deadlines, HttpPool
+from antiphon.wire.llm import Sleep, WireLLM
+from antiphon.wire.retry import RetryPolicy
+
+REMOTE = Deadlines()
+LOCAL = Deadlines(connect=2.0, first=30.0, between=10.0)
+"""A server of one's own may have to read the model from disk before its first token."""
+
+_FORM = re.compile(r"(?P<prefix>[A-Za-z0-9_.-]+)/(?P<model>[^\s]+?)(?:@(?P<url>https?://[^\s]+))?")
+_EXAMPLES = "ollama/qwen3:0.6b, openai/gpt-4o-mini, llamacpp/NAME@http://127.0.0.1:8080/v1"
+
+
+class ModelString(msgspec.Struct, frozen=True):
+    """A model string in parts. A colon belongs to ``model``; ``base_url`` is empty where none was given."""
+
+    prefix: str
+    model: str
+    base_url: str = ""
+
+
+def parse_model_string(text: str) -> ModelString:
+    """Raises ``ConfigurationError`` for a string of another form."""
+    match = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ConfigurationError(
+            f"{text!r} is not a model string.", hint=f"Write PROVIDER/MODEL or PROVIDER/MODEL@BASE_URL: {_EXAMPLES}."
+        )
+    url = match["url"] or ""
+    if re.search(r"@[\w.-]+:\d+(/|$)", match["model"]):
+        raise ConfigurationError(f"The base URL in {text!r} has no scheme.", hint="Write @http://HOST:PORT/v1.")
+    if url:
+        try:
+            valid = bool(URL(url).host)
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ConfigurationError(f"{url!r} is not an address.", hint="Write http://HOST:PORT/v1.")
+    return ModelString(prefix=match["prefix"].lower(), model=match["model"], base_url=url)
+
+
+def llm_from_string(
+    text: str,
+    *,
+    options: dict[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    deadlines: Deadlines | None = None,
+    retry: RetryPolicy | None = None,
+    pool: HttpPool | None = None,
+    sleep: Sleep = asyncio.sleep,
+) -> LLM:
+    """A language model from its string. ``options`` go into each request (``temperature``, ``max_tokens``, ...).
+
+    Raises ``ConfigurationError`` for a bad string or a missing key, ``NotSupportedError`` for a provider that this
+    version has not.
+    """
+    parts = parse_model_string(text)
+    registry = import_module("antiphon.providers.registry")
+    row = registry.row_of(parts.prefix)
+    if row is None or row.kind != "llm":
+        known = ", ".join(sorted(f"{known.prefix}/" for known in registry.ROWS if known.kind == "llm"))
+        raise NotSupportedError(
+            f"There is no language model provider {parts.prefix!r}.",
+            hint=f"There are {known}; any OpenAI-compatible server is openai/MODEL@BASE_URL. "
+            "Without llm= the local model is used.",
+        )
+    base_url = parts.base_url or row.base_url
+    elsewhere = bool(parts.base_url) and not row.local and URL(base_url).host != URL(row.base_url).host
+    variable = registry.OWN_SERVER_KEY if elsewhere else row.key_variable
+    key = (os.environ if environ is None else environ).get(variable, "").strip()
+    if not key and row.key_needed and not elsewhere:
+        raise ConfigurationError(
+            f"{text} needs an API key.",
+            hint=f"Set {variable}. Without a key: ollama/MODEL, or leave llm= out for the local model.",
+        )
+    module, _, attribute = row.codec.partition(":")
+    code = import_module(module)
+    codec = getattr(code, attribute)(code.ChatQuirks(**({} if elsewhere else row.quirks)), options)
+    service = Service(
+        name=parts.prefix,
+        base_url=base_url,
+        model=parts.model,
+        key_variable=variable,
+        start_hint=row.start_hint,
+        model_hint="" if elsewhere else row.model_hint,
+    )
+    return WireLLM(
+        codec,
+        service,
+        provider=parts.prefix,
+        key=key,
+        deadlines=deadlines or (LOCAL if row.local or elsewhere else REMOTE),
+        retry=retry,
+        pool=pool,
+        sleep=sleep,
+    )
+
+
+def stt_from_string(text: str) -> NoReturn:
+    """Raises ``NotSupportedError``: there are no speech-to-text services by string in this version."""
+    _no_speech(text, "speech-to-text service", "stt")
+
+
+def tts_from_string(text: str) -> NoReturn:
+    """Raises ``NotSupportedError``: there are no text-to-speech services by string in this version."""
+    _no_speech(text, "text-to-speech service", "tts")
+
+
+def _no_speech(text: str, what: str, argument: str) -> NoReturn:
+    parts = parse_model_string(text)
+    raise NotSupportedError(
+        f"There is no {what} {parts.prefix!r}.",
+        hint=f"This version hears and speaks with local models: leave {argument}= out, or pass a model object.",
+    )

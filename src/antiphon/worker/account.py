@@ -1,0 +1,98 @@
+"""The account of one session: collector, metrics, traces and the stall monitor, behind one face for the shell."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from antiphon import __version__
+from antiphon.telemetry.collector import Collector
+from antiphon.telemetry.otel import Metrics, Traces
+from antiphon.telemetry.records import Stall
+from antiphon.telemetry.report import SessionReport, report_of
+from antiphon.telemetry.stalls import StallMonitor
+from antiphon.telemetry.usage import message_metrics, usage_of
+
+if TYPE_CHECKING:
+    from antiphon.session.lanes import Lane
+    from antiphon.session.session import AgentSession
+
+
+class Account:
+    """``core``: the lane everything is told on. ``watch``: the user's loop, where it is one of its own."""
+
+    def __init__(
+        self, session: AgentSession[Any], core: Lane, *, watch: asyncio.AbstractEventLoop | None, id: str
+    ) -> None:
+        self._session, self._core, self.id = session, core, id
+        self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._traces = Traces(session=id, epoch=time.time())
+        self.collector = Collector(observers=[Metrics(), self._traces])
+        self._monitor: StallMonitor | None = None
+        if watch is not None:
+            self._monitor = StallMonitor(lambda stall: core.post(self._stalled, stall))
+            self._monitor.start()
+            self._monitor.watch("user", watch, threading.get_ident())
+
+    def _stalled(self, stall: Stall) -> None:
+        self.collector.stall(msgspec.structs.replace(stall, at=self._session.now()))
+
+    # --- Telemetry -----------------------------------------------------------------------------------------------
+
+    def on_event(self, event: Any) -> None:
+        self.collector.on_event(event)
+
+    def on_effect(self, effect: Any) -> None:
+        self.collector.on_effect(effect)
+
+    def use_model(self, kind: Any, provider: str, model: str) -> None:
+        self.collector.use_model(kind, provider, model)
+
+    def stt_audio(self, seconds: float) -> None:
+        self.collector.stt_audio(seconds)
+
+    def sounded(self, speech: str, at: float) -> None:
+        self.collector.sounded(speech, at)
+
+    def dropped(self, counts: Mapping[str, int]) -> None:
+        self.collector.dropped(counts)
+
+    def failed(self, source: str, error: str) -> None:
+        self.collector.failed(source, error)
+
+    def finish(self) -> None:
+        self.collector.finish()
+        self._traces.finish(self.collector.now, self.collector.close_reason)
+
+    def message_metrics(self, item: str) -> dict[str, float]:
+        return message_metrics(self.collector, item)
+
+    def usage(self) -> list[Any]:
+        return usage_of(self.collector)
+
+    # --- for the job ---------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Stop watching the user's loop."""
+        if self._monitor is not None:
+            self._monitor.unwatch("user")
+            self._monitor.stop()
+            self._monitor = None
+
+    def report(self, *, recording: str, log: str) -> SessionReport:
+        """The session report so far."""
+        return report_of(
+            self.collector,
+            build=__version__,
+            session=self.id,
+            started_at=self.started_at,
+            recording=recording,
+            log=log,
+            history=self._session.history.to_dict()["items"],
+        )

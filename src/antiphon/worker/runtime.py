@@ -1,0 +1,129 @@
+"""The composition root of a program: the core thread, the plane, the log and telemetry, wired together.
+
+One per process, made when the first session starts. Tests and tools make their own with the parts they want.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import sys
+import threading
+from importlib import import_module
+from typing import Any, Literal
+
+from antiphon.audio.seam import LegSpec, PlaneLink
+from antiphon.errors import ConfigurationError
+from antiphon.session.lanes import Lane
+from antiphon.worker.job import JobContext
+
+PlaneForm = Literal["thread", "process"]
+
+
+class CoreThread:
+    """The core's event loop on its own thread: user code cannot block it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="antiphon-core", daemon=True)
+        self._thread.start()
+        ready.wait()
+        self.lane = Lane(self.loop)
+
+    def _run(self, ready: threading.Event) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.call_soon(ready.set)
+        self.loop.run_forever()
+        self.loop.close()
+
+    def stop(self) -> None:
+        """End the loop; waits at most a second for the thread."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(1.0)
+
+
+class Runtime:
+    """``core`` and the planes of this process, made when first asked for."""
+
+    def __init__(self) -> None:
+        self._core: CoreThread | None = None
+        self._planes: dict[str, PlaneLink] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def core(self) -> Lane:
+        with self._lock:
+            if self._core is None:
+                sys.setswitchinterval(0.0005)
+                self._core = CoreThread()
+            return self._core.lane
+
+    async def plane(self, form: PlaneForm) -> PlaneLink:
+        """The plane of this form, running."""
+        core = self.core
+        if form not in self._planes:
+            self._planes[form] = await _on(core, _start_plane(form))
+        return self._planes[form]
+
+    async def aclose(self) -> None:
+        """End planes and core."""
+        planes, self._planes = self._planes, {}
+        if self._core is not None:
+            for plane in planes.values():
+                await _on(self._core.lane, plane.aclose())
+            self._core.stop()
+            self._core = None
+
+    def close(self) -> None:
+        """At interpreter exit: end what is left."""
+        if self._core is not None:
+            for plane in self._planes.values():
+                asyncio.run_coroutine_threadsafe(plane.aclose(), self._core.loop).result(3.0)
+            self._planes.clear()
+            self._core.stop()
+            self._core = None
+
+
+async def _start_plane(form: PlaneForm) -> PlaneLink:
+    """A running plane with voice activity detection from the model store."""
+    path = str(import_module("antiphon.local.store").Store().path("silero-vad", "silero_vad.onnx"))
+    if form == "process":
+        plane = import_module("antiphon.audio.process_plane").ProcessPlane(vad_path=path)
+    else:
+        silero = import_module("antiphon.audio.vad").SileroVAD
+        plane = import_module("antiphon.audio.thread_plane").ThreadPlane(lambda: silero(path))
+    await plane.start()
+    link: PlaneLink = plane
+    return link
+
+
+async def _on(lane: Lane, coroutine: Any) -> Any:
+    if lane.here():
+        return await coroutine
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, lane.loop))
+
+
+_runtime: Runtime | None = None
+
+
+def default_runtime() -> Runtime:
+    """The process's runtime."""
+    global _runtime
+    if _runtime is None:
+        _runtime = Runtime()
+        atexit.register(_runtime.close)
+    return _runtime
+
+
+def context_for(given: Any) -> JobContext:
+    """What ``session.start`` was given, as a job context: a context, a leg, or nothing (a text session)."""
+    if isinstance(given, JobContext):
+        return given
+    if given is None or isinstance(given, LegSpec):
+        return JobContext(leg=given)
+    raise ConfigurationError(
+        f"session.start() cannot use {type(given).__name__}.",
+        hint="Pass the JobContext of the entrypoint or a LegSpec.",
+    )

@@ -1,0 +1,247 @@
+"""The rules K1-K8 as judges of a world: each raises ``Broken`` with what an outsider would have noticed."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from antiphon.kernel import effects as fx
+from antiphon.kernel import events as ev
+from antiphon.kernel import facts as ft
+from antiphon.kernel.conversation import Call, CallOutput, Conversation, Message
+from antiphon.kernel.liveness import whose_move
+from antiphon.kernel.speech import RANK
+
+from tests.kernel.world import World
+
+
+class Broken(AssertionError):
+    """``rule``: K1 to K8."""
+
+    def __init__(self, rule: str, why: str) -> None:
+        super().__init__(f"{rule}: {why}")
+        self.rule = rule
+
+
+SLACK = 0.35
+
+
+class Rules:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.silent_since = 0.0
+        self.agents_move = False
+        self.ran: dict[str, int] = {}
+        self.intents: dict[str, int] = {}
+        self.results: set[str] = set()
+        self.heard: set[str] = set()
+        self.adopted: dict[int, str] = {}
+        self.discarded: set[str] = set()
+        self.played: set[str] = set()
+        self.committed: set[int] = set()
+        self.entered = 0
+        self.rebound = 0
+        self.speculative: dict[ev.Op, str] = {}
+        self.positions = 0
+        self.fold = Conversation()
+        world.judges.append(self)
+
+    def __call__(self, world: World, event: ev.Event, effects: list[fx.AnyEffect]) -> None:
+        for effect in effects:
+            check = getattr(self, "on_" + type(effect).__name__, None)
+            if check is not None:
+                check(effect)
+            if isinstance(effect, fx.Record):
+                self.fold.apply(effect.fact)
+                fact = getattr(self, "fact_" + type(effect.fact).__name__, None)
+                if fact is not None:
+                    fact(effect.fact)
+        self.move(world)
+        self.close(world, event, effects)
+
+    # --- K1 ------------------------------------------------------------------------------------------------------
+
+    def move(self, world: World) -> None:
+        state = world.kernel.state
+        owner, deadline, reason = whose_move(state)
+        if owner not in ("caller", "application", "closing"):
+            if deadline == inf:
+                raise Broken("K1", f"{owner} has no deadline: {reason}")
+            if deadline < world.now - 0.001:
+                raise Broken("K1", f"the deadline of {owner} ({reason}) passed at {deadline:.2f}")
+        for name in state.gates:
+            if f"gate.{name}" not in state.timers:
+                raise Broken("K1", f"gate {name} never expires")
+        agents = owner in ("agent", "tool")
+        last = max((end for _, end in world.sounds[-3:]), default=0.0)
+        if not agents or not self.agents_move:
+            self.silent_since = world.now
+        self.silent_since = max(self.silent_since, last)
+        healthy = not world.plane_faults and "media" not in state.gates
+        playing = any(a.state == "playing" and a.samples > a.position for a in world.plane.values())
+        if agents and healthy and not playing and world.now - self.silent_since > state.policy.ladder.max_silence + SLACK:
+            raise Broken("K1", f"silence since {self.silent_since:.2f} while {owner} has the move ({reason})")
+        self.agents_move = agents
+
+    # --- K2 ------------------------------------------------------------------------------------------------------
+
+    def fact_SpeechHeard(self, fact: ft.SpeechHeard) -> None:  # noqa: N802
+        if fact.speech in self.heard:
+            raise Broken("K2", f"{fact.speech} was heard twice")
+        self.heard.add(fact.speech)
+        audio = self.world.plane.get(fact.speech)
+        if audio is None or audio.position <= 0:
+            raise Broken("K2", f"{fact.speech} never sounded, and history has {fact.text!r}")
+        if fact.speech.startswith("ladder"):
+            return
+        words = fact.text.rstrip(".").replace(". ", " ").split()
+        full = [w for w, _, _ in audio.words]
+        if words != full[: len(words)]:
+            raise Broken("K2", f"{words} is not how {full} begins")
+        now = audio.position if audio.settled is None else audio.settled
+        true = sum(1 for _, a, b in audio.words if (a + b) / 2 <= now)
+        off = 3 if fact.estimated else 0
+        if len(words) > true + off or (fact.quality != "estimated" and len(words) < true - off):
+            raise Broken("K2", f"{fact.speech}: {len(words)} words in history, {true} heard ({fact})")
+
+    # --- K3 ------------------------------------------------------------------------------------------------------
+
+    def fact_ToolIntent(self, fact: ft.ToolIntent) -> None:  # noqa: N802
+        if fact.call_id in self.intents:
+            raise Broken("K3", f"{fact.call_id} was recorded twice")
+        self.intents[fact.call_id] = len(self.world.facts)
+        if fact.speech in self.discarded:
+            raise Broken("K3", f"{fact.call_id} comes from a discarded reply")
+
+    def fact_ToolResult(self, fact: ft.ToolResult) -> None:  # noqa: N802
+        if not fact.detached:
+            if fact.call_id in self.results:
+                raise Broken("K3", f"{fact.call_id} has two results")
+            self.results.add(fact.call_id)
+
+    def on_RunTool(self, effect: fx.RunTool) -> None:  # noqa: N802
+        self.ran[effect.call_id] = self.ran.get(effect.call_id, 0) + 1
+        again = effect.effect == "read" or effect.retry != "never"
+        if self.ran[effect.call_id] > 1 + (self.world.resumed if again else 0):
+            raise Broken("K3", f"{effect.call_id} ran twice")
+        if effect.effect != "read" and (effect.call_id not in self.intents or effect.after <= 0):
+            raise Broken("K3", f"{effect.call_id} acts before it is on record")
+        if effect.effect == "terminal":
+            speeches = self.world.kernel.state.speech.speeches.values()
+            base = effect.speech.partition("#")[0]
+            if any(s.base == base and s.phase != "queued" for s in speeches):
+                raise Broken("K3", f"{effect.call_id} ends the call before the words were heard")
+
+    # --- K4 ------------------------------------------------------------------------------------------------------
+
+    def fact_ReplyAdopted(self, fact: ft.ReplyAdopted) -> None:  # noqa: N802
+        old = self.adopted.get(fact.turn)
+        base = fact.speech.partition("#")[0]
+        if old is not None and old not in self.discarded and not self.interrupted(old):
+            raise Broken("K4", f"turn {fact.turn} has two replies: {old} and {base}")
+        self.adopted[fact.turn] = base
+
+    def interrupted(self, base: str) -> bool:
+        done = [f for f in self.world.facts if isinstance(f, ft.SpeechDone) and f.speech.partition("#")[0] == base]
+        state = self.world.kernel.state
+        return all(f.outcome != "heard" for f in done) or base not in state.reply.replies
+
+    def fact_ReplyDiscarded(self, fact: ft.ReplyDiscarded) -> None:  # noqa: N802
+        self.discarded.add(fact.speech.partition("#")[0])
+        self.discarded.add(fact.speech)
+
+    def on_Play(self, effect: fx.Play) -> None:  # noqa: N802
+        base = effect.speech.partition("#")[0]
+        if base in self.discarded and base.startswith("reply"):
+            raise Broken("K4", f"{effect.speech} was discarded and plays")
+        if effect.speech in self.played:
+            raise Broken("K4", f"{effect.speech} plays twice")
+        self.played.add(effect.speech)
+        self.priority(effect.speech)
+
+    def fact_TurnCommitted(self, fact: ft.TurnCommitted) -> None:  # noqa: N802
+        self.committed.add(fact.turn)
+
+    # --- K5 ------------------------------------------------------------------------------------------------------
+
+    def close(self, world: World, event: ev.Event, effects: list[fx.AnyEffect]) -> None:
+        state = world.kernel.state
+        if world.closing_at < 0 and state.lifecycle.phase in ("leaving", "closing", "ended"):
+            world.closing_at = world.now
+        if state.lifecycle.phase in ("leaving", "closing") and world.now > state.lifecycle.deadline + 0.05:
+            raise Broken("K5", f"not closed by {state.lifecycle.deadline:.2f}")
+        if any(isinstance(e, fx.Ended) for e in effects):
+            if not isinstance(effects[-1], fx.Ended | fx.WakeAt):
+                raise Broken("K5", "something follows the end")
+            if state.ops or state.timers or state.gates:
+                raise Broken("K5", f"left behind: {state.ops} {state.timers} {state.gates}")
+
+    # --- K6 ------------------------------------------------------------------------------------------------------
+
+    def fact_AgentEntered(self, fact: ft.AgentEntered) -> None:  # noqa: N802
+        self.entered += 1
+
+    def on_Rebind(self, effect: fx.Rebind) -> None:  # noqa: N802
+        self.rebound += 1
+        if self.rebound != self.entered + self.world.resumed:
+            raise Broken("K6", "an agent entered without being bound, or twice")
+
+    def on_CallHook(self, effect: fx.CallHook) -> None:  # noqa: N802
+        current = self.world.kernel.state.agents.current
+        if effect.hook == "on_user_turn_completed" and current is not None and effect.agent != current.key:
+            raise Broken("K6", "the turn went to an agent that had left")
+
+    # --- K7 ------------------------------------------------------------------------------------------------------
+
+    def on_Record(self, effect: fx.Record) -> None:  # noqa: N802
+        self.positions += 1
+        if effect.position != self.positions:
+            raise Broken("K7", f"fact {effect.position} stands at place {self.positions}")
+
+    # --- K8 ------------------------------------------------------------------------------------------------------
+
+    def priority(self, speech: str) -> None:
+        speeches = self.world.kernel.state.speech.speeches
+        mine = speeches.get(speech)
+        if mine is None:
+            return
+        for other in speeches.values():
+            if other.phase == "authorised" and other.ready() and RANK[other.priority] < RANK[mine.priority]:
+                if other.base != speech and not other.clip:
+                    raise Broken("K8", f"{speech} plays before {other.id}")
+
+    # --- the whole call ------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        world = self.world
+        if world.ended_at < 0:
+            raise Broken("K5", "the session never ended")
+        conversation = world.kernel.state.conversation
+        if self.fold != conversation:
+            raise Broken("K7", "the facts do not give the conversation")
+        fenced = world.kernel.state.lifecycle.reason == "fenced"
+        ids = [i.id for i in conversation.items]
+        if len(ids) != len(set(ids)):
+            raise Broken("K7", "two items share an id")
+        calls = [i.call_id for i in conversation.items if isinstance(i, Call)]
+        outputs = [i.call_id for i in conversation.items if isinstance(i, CallOutput)]
+        if not fenced and sorted(calls) != sorted(outputs):
+            raise Broken("K3", f"calls {calls}, outputs {outputs}")
+        orders = [i.created_at for i in conversation.items if isinstance(i, Message) and i.role == "assistant"]
+        if orders != sorted(orders):
+            raise Broken("K2", "assistant messages are not in the order in which they sounded")
+        silent = {f.turn for f in world.facts if isinstance(f, ft.SilenceChosen)}
+        for turn in self.committed:
+            if turn not in self.adopted and turn not in silent:
+                raise Broken("K4", f"turn {turn} has neither a reply nor a recorded silence")
+        kept = " ".join(f.text for f in world.facts if isinstance(f, ft.TurnCommitted | ft.TurnDropped)).lower()
+        self.lost = [w for at, w in world.said if at < world.closing_at and w not in kept] if not fenced else []
+
+
+def judged(seed: int, **options: Any) -> World:
+    """Run one world under all rules; raises ``Broken``."""
+    world = World(seed, **options)
+    rules = Rules(world)
+    world.run()
+    rules.finish()
+    return world
