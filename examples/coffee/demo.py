@@ -22,7 +22,7 @@ from orders import Order
 from recordings import Caller, as_wav, find_callers
 from scoring import orders_taken, table
 
-from antiphon import AgentSession, AntiphonError, JobContext
+from antiphon import AgentSession, AntiphonError, JobContext, LadderOptions, TurnHandlingOptions
 from antiphon.audio.seam import LegSpec
 from antiphon.cli.conversation import ShownJob, hold
 from antiphon.cli.live import LiveCall
@@ -39,8 +39,11 @@ MEMORY = 2_300_000_000
 ENOUGH = 0.75
 """The demo succeeds when at least this part of the orders was understood right."""
 
-NEXT_CALLER_AFTER = 2.5
+NEXT_CALLER_AFTER = 3.0
 """Seconds of the agent's silence after which the next caller speaks."""
+
+LADDER = LadderOptions(filler=4.0, failover=14.0, apology=16.0, end=40.0)
+"""A small machine takes its time: a word in between after 4 s, and no second try before the first has had a chance."""
 
 
 def words() -> argparse.Namespace:
@@ -97,7 +100,8 @@ async def demo(callers: list[Caller], paths: list[Path], options: argparse.Names
         log=str(files["call.jsonl"]),
     )
     job.shown = LiveCall(screen, caller_name="caller")
-    session = AgentSession[list[Order]](llm=f"local/{options.llm}", userdata=[])
+    turns = TurnHandlingOptions(ladder=LADDER)
+    session = AgentSession[list[Order]](llm=f"local/{options.llm}", turn_handling=turns, userdata=[])
 
     async def entrypoint(ctx: JobContext) -> None:
         screen.status("loading the models ...")

@@ -41,12 +41,19 @@ class Rules:
         self.committed: set[int] = set()
         self.entered = 0
         self.rebound = 0
+        self.owners = 0
+        self.said: list[str] = []
         self.speculative: dict[ev.Op, str] = {}
         self.positions = 0
         self.fold = Conversation()
         world.judges.append(self)
 
     def __call__(self, world: World, event: ev.Event, effects: list[fx.AnyEffect]) -> None:
+        phase = world.kernel.state.lifecycle.phase
+        if isinstance(event, ev.Resumed) and world.kernel.state.conversation.agent:
+            self.owners += 1
+        if phase == "running" and isinstance(event, ev.Typed | ev.Final) and event.text:
+            self.said.append(event.text.split()[0].strip(".").lower())
         for effect in effects:
             check = getattr(self, "on_" + type(effect).__name__, None)
             if check is not None:
@@ -100,7 +107,7 @@ class Rules:
             raise Broken("K2", f"{words} is not how {full} begins")
         now = audio.position if audio.settled is None else audio.settled
         true = sum(1 for _, a, b in audio.words if (a + b) / 2 <= now)
-        off = 3 if fact.estimated else 0
+        off = 3 if fact.estimated else 1 if self.world.resumed else 0
         if len(words) > true + off or (fact.quality != "estimated" and len(words) < true - off):
             raise Broken("K2", f"{fact.speech}: {len(words)} words in history, {true} heard ({fact})")
 
@@ -183,7 +190,7 @@ class Rules:
 
     def on_Rebind(self, effect: fx.Rebind) -> None:  # noqa: N802
         self.rebound += 1
-        if self.rebound != self.entered + self.world.resumed:
+        if self.rebound != self.entered + self.owners:
             raise Broken("K6", "an agent entered without being bound, or twice")
 
     def on_CallHook(self, effect: fx.CallHook) -> None:  # noqa: N802
@@ -235,7 +242,9 @@ class Rules:
             if turn not in self.adopted and turn not in silent:
                 raise Broken("K4", f"turn {turn} has neither a reply nor a recorded silence")
         kept = " ".join(f.text for f in world.facts if isinstance(f, ft.TurnCommitted | ft.TurnDropped)).lower()
-        self.lost = [w for at, w in world.said if at < world.closing_at and w not in kept] if not fenced else []
+        lost = [word for word in self.said if word not in kept]
+        if lost and not fenced:
+            raise Broken("K6", f"nobody knows of {lost}, which the caller said")
 
 
 def judged(seed: int, **options: Any) -> World:

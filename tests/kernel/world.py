@@ -61,7 +61,6 @@ class World:
         self.close_deadline = 0.0
         self.tick_at = -1.0
         self.number = 0
-        self.said: list[tuple[float, str]] = []
         self.story: list[str] = []
         self.judges: list[Callable[[World, ev.Event, list[fx.AnyEffect]], None]] = []
         self.dead_acks = False
@@ -409,7 +408,6 @@ class World:
         kind = rng.choice(("speech", "speech", "speech", "backchannel", "noise", "text only", "typed", "stop"))
         if kind == "typed":
             self.at(t, ev.Typed(text=f"u{n}a u{n}b", reply=self.chance(0.9)))
-            self.said.append((t, f"u{n}a"))
             return 0.1
         length = rng.uniform(0.2, 2.5)
         words = {"backchannel": ["mhm"], "noise": [], "stop": ["stop"]}.get(kind, [f"u{n}{c}" for c in "abcd"[: rng.randint(1, 4)]])

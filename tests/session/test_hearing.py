@@ -32,7 +32,7 @@ class Ears:
             node_lane=lane,
             post=self.events.append,
             session_time=lambda at: at,
-            on_partial=lambda text, language: None,
+            on_partial=lambda text: None,
         )
         self.at = 0.0
 

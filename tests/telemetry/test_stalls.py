@@ -115,8 +115,9 @@ def test_a_real_loop_blocked_by_a_tool() -> None:
     seen = threading.Event()
 
     def on_stall(stall: Stall) -> None:
-        stalls.append(stall)
-        seen.set()
+        if stall.running == "tool book":  # a busy machine may add others
+            stalls.append(stall)
+            seen.set()
 
     monitor = StallMonitor(on_stall, threshold=0.05, interval=0.01)
     release = threading.Event()
@@ -136,7 +137,7 @@ def test_a_real_loop_blocked_by_a_tool() -> None:
     monitor.stop()
     monitor.stop()
     stall = stalls[0]
-    assert stall.running == "tool book" and stall.function.endswith("book")
+    assert stall.function.endswith("book")
     assert stall.where.startswith(__file__) and stall.seconds >= 0.1
     assert not [thread for thread in threading.enumerate() if thread.name == "antiphon-stalls"]
 

@@ -20,7 +20,8 @@ from antiphon.wire.llm import WireLLM
 from antiphon.wire.resolve import llm_from_string
 from antiphon.wire.retry import RetryPolicy
 
-FAST = Deadlines(connect=1.0, first=0.08, between=0.08)
+FAST = Deadlines(first=0.08, between=0.08)
+PATIENT = Deadlines(connect=5, first=60, between=60)
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -38,7 +39,7 @@ def llm_at(url: str, waits: list[float] | None = None, **options: Any) -> WireLL
         if waits is not None:
             waits.append(seconds)
 
-    llm = llm_from_string(f"openai/test@{url}", environ={}, sleep=sleep, **{"deadlines": FAST, **options})
+    llm = llm_from_string(f"openai/test@{url}", environ={}, sleep=sleep, **{"deadlines": PATIENT, **options})
     assert isinstance(llm, WireLLM)
     return llm
 
@@ -172,8 +173,8 @@ def test_half_an_answer_that_is_no_stream() -> None:
         exchange.cut()
 
     async def test() -> None:
-        for handler, says in ((half, "within 0.08 s"), (cut, "broke")):
-            async with model(handler, retry=RetryPolicy(delays=())) as (llm, _):
+        for handler, says, deadlines in ((half, "within 0.08 s", FAST), (cut, "broke", PATIENT)):
+            async with model(handler, deadlines=deadlines, retry=RetryPolicy(delays=())) as (llm, _):
                 _text, error = await ask(llm)
                 assert error is not None and says in str(error)
 
@@ -203,8 +204,7 @@ def test_a_slow_first_token_ends_at_its_deadline() -> None:
 
     async def test() -> None:
         for handler in (hang, warm_for_ever):
-            async with model(handler, hello) as (llm, server):
-                llm.deadlines = Deadlines(first=0.05, between=0.05)
+            async with model(handler, hello, deadlines=Deadlines(first=0.3)) as (llm, server):
                 assert await ask(llm) == ("Hello", None), "the second attempt answers"
                 assert len(server.requests) == 2
 
@@ -213,7 +213,7 @@ def test_a_slow_first_token_ends_at_its_deadline() -> None:
 
 def test_a_server_that_never_answers_is_an_error_that_names_the_wait() -> None:
     async def test() -> None:
-        async with model(hang) as (llm, server):
+        async with model(hang, deadlines=FAST) as (llm, server):
             _, error = await ask(llm)
             assert error is not None and "within 0.08 s" in str(error) and error.retryable
             assert len(server.requests) == 4
@@ -227,10 +227,10 @@ def test_a_dribble_is_passed_on_as_it_comes_and_then_bounded() -> None:
         for letter in "abc":
             await exchange.say(letter)
             await asyncio.sleep(0.03)
-        await asyncio.Event().wait()
+        await exchange.gone()
 
     async def test() -> None:
-        async with model(dribble) as (llm, server):
+        async with model(dribble, deadlines=Deadlines(first=5, between=0.3)) as (llm, server):
             text, error = await ask(llm)
             assert text == "abc" and error is not None and "further token" in str(error)
             assert len(server.requests) == 1, "never again after the first token"
@@ -364,10 +364,10 @@ def test_a_whole_answer_counts_even_if_the_server_never_ends_the_stream() -> Non
         await exchange.raw(SSE)
         await exchange.say("Hello")
         await exchange.finish(mark=False)
-        await asyncio.Event().wait()
+        await exchange.gone()
 
     async def test() -> None:
-        async with model(no_end) as (llm, _):
+        async with model(no_end, deadlines=Deadlines(first=5, between=0.1)) as (llm, _):
             assert await ask(llm) == ("Hello", None)
 
     run(test)
@@ -412,11 +412,10 @@ def test_closing_a_stream_frees_it_at_once_wherever_it_waits(moment: str) -> Non
     async def half(exchange: Exchange) -> None:
         await exchange.raw(SSE)
         await exchange.say("Hel")
-        await asyncio.Event().wait()
+        await exchange.gone()
 
     async def test() -> None:
-        patient = Deadlines(connect=5, first=60, between=60)
-        async with model(half if moment == "first token" else hang, deadlines=patient) as (llm, server):
+        async with model(half if moment == "first token" else hang) as (llm, server):
             stream = llm.chat(chat_ctx=ctx())
             chunks: list[ChatChunk] = []
             arrived = asyncio.Event()
@@ -436,16 +435,15 @@ def test_closing_a_stream_frees_it_at_once_wherever_it_waits(moment: str) -> Non
             await stream.aclose()
             await stream.aclose()
             await consumer
-            if moment == "connected":
-                await server.freed.wait()
-                assert server.open == 0
+            await server.freed.wait()
+            assert server.open == 0
 
     run(test)
 
 
 def test_a_cancelled_consumer_leaves_nothing_running() -> None:
     async def test() -> None:
-        async with model(hang, deadlines=Deadlines(first=60)) as (llm, server):
+        async with model(hang) as (llm, server):
             consumer = asyncio.create_task(ask(llm))
             await server.asked.wait()
             consumer.cancel()
@@ -464,7 +462,7 @@ def test_a_slow_consumer_holds_the_stream_back() -> None:
         await exchange.finish()
 
     async def test() -> None:
-        async with model(flood, deadlines=Deadlines()) as (llm, _):
+        async with model(flood) as (llm, _):
             stream = llm.chat(chat_ctx=ctx())
             count = 0
             async for _ in stream:

@@ -17,8 +17,9 @@ SSE = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: 
 class Exchange:
     """One request and the means to answer it."""
 
-    def __init__(self, head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, head: str, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.head = head
+        self.reader = reader
         self.body = body
         self.writer = writer
 
@@ -50,6 +51,10 @@ class Exchange:
             f"HTTP/1.1 {status} No\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}"
         )
 
+    async def gone(self) -> None:
+        """Wait, saying nothing more, until the client has hung up."""
+        await self.reader.read(1)
+
     def cut(self) -> None:
         self.writer.transport.abort()
 
@@ -75,17 +80,11 @@ class Server:
                 length = next(
                     (int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")), 0
                 )
-                exchange = Exchange(head, await reader.readexactly(length), writer)
+                exchange = Exchange(head, await reader.readexactly(length), reader, writer)
                 self.requests.append(exchange)
                 self.asked.set()
                 handler = self.handlers[min(len(self.requests), len(self.handlers)) - 1]
-                answer = asyncio.create_task(handler(exchange))
-                gone = asyncio.create_task(reader.read(1)) if handler is hang else None
-                if gone is not None:
-                    await gone
-                    answer.cancel()
-                    return
-                await answer
+                await handler(exchange)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -96,7 +95,7 @@ class Server:
 
 async def hang(exchange: Exchange) -> None:
     """Take the request and never answer."""
-    await asyncio.Event().wait()
+    await exchange.gone()
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ from functools import lru_cache
 from math import gcd
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from antiphon.errors import AudioError
@@ -85,10 +84,11 @@ class Resampler:
             return np.zeros(0, dtype=np.int16)
         at = np.arange(self._made, until, dtype=np.int64) * self._down
         base = at // self._up - (self._half - 1) - self._first
-        windows = sliding_window_view(self._history, 2 * self._half)
         if self._up == 1:
-            made = windows[base[0] : base[-1] + 1 : self._down] @ self._rows[0]
-        elif self._phases == self._up:
+            made = np.einsum("ij,j->i", self._windows(int(base[0]), self._down, count), self._rows[0])
+            return self._keep(until, made)
+        windows = self._windows(0, 1, self._history.size - 2 * self._half + 1)
+        if self._phases == self._up:
             made = np.einsum("ij,ij->i", windows[base], self._rows[at % self._up])
         else:
             position = (at % self._up) * (self._phases / self._up)
@@ -97,10 +97,20 @@ class Resampler:
             chosen = windows[base]
             made = np.einsum("ij,ij->i", chosen, self._rows[low]) * (1 - part)
             made += np.einsum("ij,ij->i", chosen, self._rows[low + 1]) * part
+        return self._keep(until, made)
+
+    def _windows(self, first: int, step: int, count: int) -> NDArray[np.float32]:
+        """``count`` views of the history, as long as the filter and ``step`` apart."""
+        item = self._history.itemsize
+        shape, strides = (count, 2 * self._half), (step * item, item)
+        return np.ndarray(shape, dtype=np.float32, buffer=self._history, offset=first * item, strides=strides)
+
+    def _keep(self, until: int, made: NDArray[np.float32]) -> NDArray[np.int16]:
+        """Let go of history that no later output needs."""
         self._made = until
         keep_from = until * self._down // self._up - (self._half - 1) - self._first
         if keep_from > 0:
-            self._history = self._history[keep_from:]
+            self._history = self._history[keep_from:].copy()
             self._first += keep_from
         return to_int16(made)
 

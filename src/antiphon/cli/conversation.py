@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from antiphon.cli.live import LiveCall
@@ -13,6 +14,7 @@ from antiphon.cli.report import INTERRUPTED, complain
 from antiphon.cli.screen import Screen
 from antiphon.errors import AntiphonError, ConfigurationError
 from antiphon.worker.job import JobContext
+from antiphon.worker.runtime import default_runtime
 
 if TYPE_CHECKING:
     from antiphon.cli.run import Entrypoint
@@ -41,7 +43,7 @@ async def hold(entrypoint: Entrypoint, job: ShownJob, screen: Screen, *meanwhile
     conversation = asyncio.create_task(_converse(entrypoint, job, meanwhile), name="conversation")
     stop = _Stop(screen)
     try:
-        with stop:
+        with stop, _problems_on(job.shown):
             interrupted = asyncio.create_task(stop.pressed.wait(), name="interrupted")
             await asyncio.wait({conversation, interrupted}, return_when=asyncio.FIRST_COMPLETED)
             interrupted.cancel()
@@ -49,6 +51,7 @@ async def hold(entrypoint: Entrypoint, job: ShownJob, screen: Screen, *meanwhile
             stop.at_once = closing.cancel
             with suppress(asyncio.CancelledError):
                 await closing
+            await default_runtime().aclose()
         if stop.pressed.is_set():
             return INTERRUPTED
         conversation.result()
@@ -88,6 +91,28 @@ async def _converse(entrypoint: Entrypoint, job: JobContext, meanwhile: tuple[Me
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
+
+
+@contextmanager
+def _problems_on(shown: LiveCall) -> Iterator[None]:
+    """What the library logs as a warning or worse appears among the lines of the call, and nowhere else."""
+    loop = asyncio.get_running_loop()
+    logger = logging.getLogger("antiphon")
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = self.format(record)
+            with suppress(RuntimeError):  # a thread that ends after the loop has nobody to tell
+                loop.call_soon_threadsafe(shown.problem, text)
+
+    handler = Handler(logging.WARNING)
+    logger.addHandler(handler)
+    passed_on, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = passed_on
 
 
 class _Stop:

@@ -22,16 +22,18 @@ from antiphon.session.events import (
 )
 
 STAGES = {
-    "transcription_delay": "hearing",
-    "end_of_turn_delay": "end of turn",
+    "e2e_latency": "answered after",
+    "transcription_delay": "words after",
+    "end_of_turn_delay": "end of turn after",
     "on_user_turn_completed_delay": "hook",
     "llm_node_ttft": "language model",
     "tts_node_ttfb": "voice",
-    "e2e_latency": "answer after",
 }
 """Metrics of a message, in the order in which they are shown, and what they are called here."""
 
-INDENT = " " * 16
+INDENT = " " * 17
+LEAST_SHOWN = 0.005
+"""Seconds; what is shorter is not worth a word."""
 
 
 class LiveCall:
@@ -50,11 +52,13 @@ class LiveCall:
         self._loudness = (-90.0, -90.0)
         self._partial = ""
         self._caption = ""
+        self._session: Any = None
+        self._shown: tuple[str, str] = ("", "")
         self.errors = 0
-        self.answers = 0
 
     def attach(self, session: Any) -> None:
         """Listen to a session's events."""
+        self._session = session
         session.on("user_state_changed", self._user_state)
         session.on("agent_state_changed", self._agent_state)
         session.on("user_input_transcribed", self._transcribed)
@@ -91,11 +95,11 @@ class LiveCall:
         item = event.item
         if isinstance(item, ChatMessage) and item.role == "user":
             self._partial = ""
-            if self._show_caller:
-                self._say(item.created_at, self._caller, "cyan", item.text, stages(item.metrics))
-        elif isinstance(item, ChatMessage) and item.role == "assistant":
+            self._show_turn(item)
+            return
+        self._show_growth()
+        if isinstance(item, ChatMessage) and item.role == "assistant":
             self._caption = ""
-            self.answers += 1
             cut = " (interrupted)" if item.interrupted else ""
             self._say(item.created_at, "agent", "green", item.text + cut, stages(item.metrics))
         elif isinstance(item, FunctionCall):
@@ -106,14 +110,30 @@ class LiveCall:
         elif isinstance(item, AgentHandoff):
             self._say(item.created_at, "agent", "green", f"({item.new_agent} takes over)", "")
 
+    def _show_turn(self, item: ChatMessage) -> None:
+        self._shown = (item.id, item.text)
+        if self._show_caller:
+            self._say(item.created_at, self._caller, "cyan", item.text, stages(item.metrics))
+
+    def _show_growth(self) -> None:
+        """A caller who went on after a pause: the turn that was shown has more words by now."""
+        id, text = self._shown
+        for item in reversed(self._session.history.items):
+            if isinstance(item, ChatMessage) and item.role == "user":
+                if item.id == id and item.text != text:
+                    self._show_turn(item)
+                return
+
     def _overlap(self, event: OverlappingSpeechEvent) -> None:
         if event.verdict == "backchannel":
             self._say(event.at, self._caller, "dim", f"({event.text or 'hm'})", "")
 
     def _error(self, event: ErrorEvent) -> None:
         self.errors += 1
-        went_on = "" if event.recoverable else " (the call cannot go on)"
-        self._say(event.at, "problem", "red", f"{event.source}: {event.error.rstrip()}{went_on}", "")
+
+    def problem(self, text: str) -> None:
+        """Show something that went wrong (the session reports it once, by logging, with its traceback)."""
+        self._say(self._now, "problem", "red", text.rstrip(), "")
 
     def _closed(self, event: CloseEvent) -> None:
         self._screen.status("")
@@ -124,7 +144,7 @@ class LiveCall:
         self._now = max(self._now, at)
         first, *more = text.splitlines() or [""]
         style = self._screen.style
-        lines = [f"{style(f'{clock(at):>7}', 'dim')}  {style(f'{who:7}', colour)}{first}"]
+        lines = [f"{style(f'{clock(at):>7}', 'dim')}  {style(f'{who:8}', colour)}{first}"]
         lines += [f"{INDENT}{line}" for line in more]
         if times:
             lines.append(f"{INDENT}{style(times, 'dim')}")
@@ -147,9 +167,9 @@ class LiveCall:
 
 
 def stages(metrics: dict[str, float]) -> str:
-    """A message's times in one line: "answer after 1.35 s: hearing 0.11, language model 0.34, voice 0.10"."""
-    shown = [f"{name} {metrics[key]:.2f} s" for key, name in STAGES.items() if metrics.get(key)]
-    return ", ".join(shown)
+    """A message's times in one line: "answered after 1.35 s, language model 0.34 s, voice 0.10 s"."""
+    shown = [(name, metrics[key]) for key, name in STAGES.items() if metrics.get(key, 0.0) >= LEAST_SHOWN]
+    return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in shown)
 
 
 def arguments(text: str) -> str:

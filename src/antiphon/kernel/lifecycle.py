@@ -39,7 +39,7 @@ from antiphon.kernel.events import (
     Typed,
     Vad,
 )
-from antiphon.kernel.signals import Closing, Draining, EndAsked, Ending, ExitDone, PartyGone, Review, Timer
+from antiphon.kernel.signals import Closing, EndAsked, Ending, ExitDone, PartyGone, Review, Timer
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -63,9 +63,10 @@ MOVES: dict[tuple[str, str], str] = {
 
 BEFORE = (Start, LegUp, LegDown, LegHeld, MediaConfirmed, PolicyChanged, CloseAsked, Drain, Fenced, Tick)
 """Events that mean something before the start."""
-TURNS = (Vad, Partial, Final, ProviderTurn, Typed, CommitTurn, AgentAsked)
-"""Events that begin something: refused while the session drains or closes."""
-ASKS = (SayAsked, ReplyAsked)
+BEGIN = (Typed, CommitTurn, AgentAsked)
+"""Events that begin something: refused while the session drains."""
+CALLS = (*BEGIN, SayAsked, ReplyAsked, Vad, Partial, Final, ProviderTurn)
+"""Events that mean nothing any more while it closes."""
 
 
 class LifecycleState(msgspec.Struct):
@@ -94,8 +95,8 @@ def admits(state: LifecycleState, event: Event) -> bool:
     if phase == "ended" or isinstance(event, Start):
         return False
     if phase == "draining":
-        return not isinstance(event, TURNS)
-    return not isinstance(event, TURNS + ASKS)
+        return not isinstance(event, BEGIN)
+    return not isinstance(event, CALLS)
 
 
 def on_start(state: LifecycleState, event: Start, view: KernelState, out: Out) -> None:
@@ -109,7 +110,6 @@ def on_drain(state: LifecycleState, event: Drain | EndAsked, view: KernelState, 
         state.reason = event.reason
         state.deadline = out.now + DRAIN_MAX + view.policy.close_deadline
         out.timer("lifecycle.drain", out.now + DRAIN_MAX)
-        out.signal(Draining())
 
 
 def on_close(state: LifecycleState, event: CloseAsked, view: KernelState, out: Out) -> None:

@@ -71,7 +71,7 @@ def whose_move(state: KernelState) -> tuple[str, float, str]:
 
 
 def callers_voice(state: KernelState) -> bool:
-    return state.turn.phase == "speaking" and gates.FLOOR in state.gates
+    return (state.turn.vad or state.turn.phase == "speaking") and gates.FLOOR in state.gates
 
 
 def waits_for(state: KernelState) -> tuple[str, float, str] | None:
@@ -82,6 +82,8 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
             return "agent", timers.get(f"agents.hook:{hook.op[1]}", inf), f"hook {hook.name}"
     if state.speech.speeches:
         for speech in state.speech.speeches.values():
+            if speech.starving(state.now):
+                return "agent", _rung_at(state), "model"
             if speech.sounding:
                 until = [timers[t] for t in _timers_of(speech.id) if t in timers]
                 return "agent", min(until, default=state.now), "speech"
@@ -123,11 +125,13 @@ def on_review(state: LivenessState, signal: Review, view: KernelState, out: Out)
         state.began = state.quiet = out.now
         state.rung = 0
     if speech is not None and speech.phase == "on_air":
-        until = max(out.now, speech.sound_until())
+        until = speech.sound_until()
         state.quiet = max(state.quiet, until)
-        if speech.source != "ladder":
-            state.began = max(state.began, until)
+        if speech.source != "ladder" and until > state.began:
+            state.began = until
             state.rung = 0
+    else:
+        state.quiet = min(state.quiet, out.now)
     if callers_voice(view):
         if state.floor < 0:
             state.floor = out.now
@@ -212,7 +216,7 @@ def on_lost(state: LivenessState, signal: ReplyLost, view: KernelState, out: Out
 
 
 def _tell(state: LivenessState, waiting: bool, sounding: bool, view: KernelState, out: Out) -> None:
-    if view.lifecycle.phase == "new":
+    if view.lifecycle.phase in ("new", "ended"):
         return
     if sounding:
         now = "speaking"

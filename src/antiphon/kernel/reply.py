@@ -107,12 +107,14 @@ class Reply(msgspec.Struct):
 
 
 class ReplyState(msgspec.Struct):
-    """``owed``: a tool's result came that no reply has told of. ``errors``: lost replies in a row."""
+    """``owed``: a tool's result came that no reply has told of. ``errors``: lost replies in a row.
+    ``rest``: ops of former steps of which audio still comes, with their speeches."""
 
     replies: dict[str, Reply] = {}
     made: int = 0
     owed: bool = False
     errors: int = 0
+    rest: dict[int, str] = {}
 
     def answers(self, turn: int) -> str | None:
         """Base of the chain that answers ``turn``."""
@@ -187,11 +189,13 @@ def _done(state: ReplyState, reply: Reply, out: Out) -> None:
     out.signal(ReplyDone(reply.base))
 
 
-def _end(state: ReplyState, reply: Reply, outcome: str, out: Out) -> None:
+def _end(state: ReplyState, reply: Reply, outcome: str, view: KernelState, out: Out) -> None:
     """Nothing more of this chain; what has not sounded never will."""
     _stop_op(reply, out)
+    _drop_rest(state, reply.base, view, out)
     out.signal(Discarded(reply.speech))
-    out.signal(ReplyDropped(reply.speech, outcome))
+    for speech in view.speech.of(reply.base):
+        out.signal(ReplyDropped(speech.id, outcome))
     move(reply, "ended")
     _done(state, reply, out)
 
@@ -292,7 +296,7 @@ def _supersede(state: ReplyState, turn: int, view: KernelState, out: Out) -> Non
                 tool_calls=reply.calls,
             )
         )  # fmt: skip
-        _end(state, reply, "cancelled", out)
+        _end(state, reply, "cancelled", view, out)
 
 
 def on_dropped(state: ReplyState, signal: TurnDropped, view: KernelState, out: Out) -> None:
@@ -334,6 +338,8 @@ def on_generated(state: ReplyState, event: Generated, view: KernelState, out: Ou
 def on_audio_done(state: ReplyState, event: AudioDone, view: KernelState, out: Out) -> None:
     reply = state.by_op(event.op)
     if reply is None:
+        if state.rest.pop(event.op[1], None) is not None:
+            out.close(event.op)
         return
     reply.audio = True
     if event.samples == 0 and reply.segments and not event.text_only:
@@ -370,20 +376,30 @@ def on_batch(state: ReplyState, signal: ToolBatchSettled, view: KernelState, out
     elif not signal.reply:
         out.fact(ft.SilenceChosen(at=out.now, turn=reply.turn, reason="no tool asked for one"))
         move(reply, "enough")
-        _finish_step(reply, out)
+        _finish_step(state, reply)
         _done(state, reply, out)
     elif move(reply, "batch settled"):
-        _finish_step(reply, out)
+        _finish_step(state, reply)
         reply.tool_steps += 1
         reply.attempt = 0
         _begin(state, reply, view, out)
 
 
-def _finish_step(reply: Reply, out: Out) -> None:
-    """The next step begins: what still renders of this one is cut to what is there."""
+def _finish_step(state: ReplyState, reply: Reply) -> None:
+    """The next step begins while the audio of this one may still come."""
     if reply.op is not None:
-        _stop_op(reply, out)
-        out.signal(ReplyCut(reply.speech))
+        state.rest[reply.op[1]] = reply.speech
+        reply.op = None
+
+
+def _drop_rest(state: ReplyState, base: str, view: KernelState, out: Out) -> None:
+    """No more audio of former steps (of one chain, or all): what is there is all of it."""
+    for number, speech in list(state.rest.items()):
+        if not base or speech.partition("#")[0] == base:
+            out.effect(Cancel(op=(view.epoch, number)))
+            out.close((view.epoch, number))
+            del state.rest[number]
+            out.signal(ReplyCut(speech))
 
 
 def _settle_debt(state: ReplyState, view: KernelState, out: Out) -> None:
@@ -398,7 +414,7 @@ def on_handoff_done(state: ReplyState, signal: HandoffDone, view: KernelState, o
     reply = state.replies.get(signal.base)
     if reply is None:
         return
-    _finish_step(reply, out)
+    _finish_step(state, reply)
     if signal.spoke:
         move(reply, "enough")
         _done(state, reply, out)
@@ -412,7 +428,12 @@ def on_handoff_done(state: ReplyState, signal: HandoffDone, view: KernelState, o
 
 def on_failed(state: ReplyState, event: ReplyFailed, view: KernelState, out: Out) -> None:
     reply = state.by_op(event.op)
-    if reply is not None:
+    rest = state.rest.pop(event.op[1], None)
+    if rest is not None:
+        out.close(event.op)
+        out.notify("error", stage=event.stage, error=event.error, recoverable=True)
+        out.signal(ReplyCut(rest))
+    elif reply is not None:
         _failed(state, reply, event.stage, event.error, event.retryable, view, out)
 
 
@@ -456,6 +477,10 @@ def on_timer(state: ReplyState, timer: Timer, view: KernelState, out: Out) -> No
 
 def on_rung(state: ReplyState, signal: Rung, view: KernelState, out: Out) -> None:
     """The ladder's time is up for the models that everybody waits for."""
+    for number in [n for n, speech in state.rest.items() if not view.speech.ready(speech)]:
+        out.effect(Cancel(op=(view.epoch, number)))
+        out.close((view.epoch, number))
+        out.signal(ReplyCut(state.rest.pop(number)))
     for reply in list(state.replies.values()):
         if signal.action == "give_up" and reply.phase == "retrying":
             reply.attempt = RETRIES
@@ -473,16 +498,16 @@ def on_rung(state: ReplyState, signal: Rung, view: KernelState, out: Out) -> Non
 def on_interrupted(state: ReplyState, signal: Interrupted, view: KernelState, out: Out) -> None:
     reply = state.replies.get(signal.base)
     if reply is not None and reply.phase != "speculating":
-        _end(state, reply, "interrupted", out)
+        _end(state, reply, "interrupted", view, out)
     for other in list(state.replies.values()):
         if other.priority in ("reply", "background") and other.interruptible and other.phase != "speculating":
-            _end(state, other, "interrupted", out)
+            _end(state, other, "interrupted", view, out)
 
 
 def on_floor(state: ReplyState, signal: TakeFloor, view: KernelState, out: Out) -> None:
     for reply in list(state.replies.values()):
         if reply.interruptible and reply.phase != "speculating":
-            _end(state, reply, "interrupted", out)
+            _end(state, reply, "interrupted", view, out)
 
 
 def on_interrupt_asked(state: ReplyState, event: InterruptAsked, view: KernelState, out: Out) -> None:
@@ -492,7 +517,7 @@ def on_interrupt_asked(state: ReplyState, event: InterruptAsked, view: KernelSta
             if reply.phase == "speculating":
                 _reject(state, "interrupted", out)
             else:
-                _end(state, reply, "interrupted", out)
+                _end(state, reply, "interrupted", view, out)
 
 
 def on_settled(state: ReplyState, signal: SpeechSettled, view: KernelState, out: Out) -> None:
@@ -502,9 +527,10 @@ def on_settled(state: ReplyState, signal: SpeechSettled, view: KernelState, out:
 
 def on_closing(state: ReplyState, signal: Closing, view: KernelState, out: Out) -> None:
     _reject(state, "closing", out)
+    _drop_rest(state, "", view, out)
     for reply in list(state.replies.values()):
         if not view.speech.sounding_of(reply.base) or reply.interruptible:
-            _end(state, reply, "cancelled", out)
+            _end(state, reply, "cancelled", view, out)
         else:
             _stop_op(reply, out)
             out.signal(ReplyCut(reply.speech))
@@ -514,6 +540,9 @@ def on_closing(state: ReplyState, signal: Closing, view: KernelState, out: Out) 
 
 def on_resumed(state: ReplyState, event: Resumed, view: KernelState, out: Out) -> None:
     """Ops of the old shell are gone: what was being made is made again, behind what the plane still has of it."""
+    for speech in state.rest.values():
+        out.signal(ReplyCut(speech))
+    state.rest = {}
     for reply in list(state.replies.values()):
         if reply.phase == "speculating":
             reply.op = None

@@ -47,10 +47,6 @@ class EndAsked(Signal, frozen=True):
     reason: str
 
 
-class Draining(Signal, frozen=True):
-    """No new turns; what is queued is still said."""
-
-
 class Closing(Signal, frozen=True):
     """The session ends: nothing new begins."""
 

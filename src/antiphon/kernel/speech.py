@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from antiphon.kernel.state import KernelState
 
 RANK: dict[str, int] = {"ladder": 0, "app": 1, "reply": 2, "background": 3}
-PAUSE_MAX = 5.0
+PAUSE_MAX = 3.5
 """Seconds after which a paused speech goes on, whoever paused it."""
 STALL = 3.0
 """Seconds without progress of a speech that has audio, after which its playback is given up."""
+OVERDUE = 0.5
+"""Seconds after its last sample within which the plane should have said that a speech is over."""
 
 STATES = ("queued", "authorised", "on_air", "paused", "settling", "done")
 MOVES: dict[tuple[str, str], str] = {
@@ -95,6 +97,10 @@ class Speech(msgspec.Struct):
             return max(self.began, self.acked_at) + STALL
         return self.acked_at + max(0, self.available() - self.position) / ledger.RATE
 
+    def starving(self, now: float) -> bool:
+        """Whether it is on air with nothing left to sound, and more is expected."""
+        return self.phase == "on_air" and self.total < 0 and not self.clip and self.sound_until() <= now
+
 
 class SpeechState(msgspec.Struct):
     """``speeches``: those not done, oldest first. ``current``: the one on air. ``heard``: bases of which something was
@@ -152,7 +158,7 @@ def move(speech: Speech, cause: str) -> bool:
 def pick(state: SpeechState, view: KernelState, out: Out) -> None:
     """Put the next speech on air, if its time has come."""
     current = state.speeches.get(state.current)
-    if current is not None and current.sounding and not _starving(current, out.now):
+    if current is not None and current.sounding and not current.starving(out.now):
         return
     speech = _first(state)
     if speech is None or not speech.ready() or gates.SPEECH & view.gates.keys():
@@ -163,6 +169,8 @@ def pick(state: SpeechState, view: KernelState, out: Out) -> None:
     if speech.priority != "ladder":
         if speech.interruptible and gates.FLOOR in view.gates:
             return
+        if speech.interruptible and speech.source == "reply" and view.agents.turns:
+            return  # a newer turn is in its hook: what was an answer may not be one any more
         if out.now < state.gap_until:
             out.timer("speech.gap", state.gap_until)
             return
@@ -172,11 +180,6 @@ def pick(state: SpeechState, view: KernelState, out: Out) -> None:
 def _first(state: SpeechState) -> Speech | None:
     waiting = [s for s in state.speeches.values() if s.phase == "authorised"]
     return min(waiting, key=lambda s: (RANK[s.priority], s.number), default=None)
-
-
-def _starving(speech: Speech, now: float) -> bool:
-    """Whether the speech on air has nothing left to sound, and more is expected."""
-    return speech.phase == "on_air" and speech.total < 0 and not speech.clip and speech.sound_until() <= now
 
 
 def _yield(speech: Speech, out: Out) -> bool:
@@ -228,7 +231,8 @@ def resume(speech: Speech, at: int, out: Out) -> bool:
     speech.yielded = False
     speech.acked_at = speech.moved_at = out.now
     out.cancel_timer(f"speech.hold:{speech.id}")
-    out.timer(f"speech.watch:{speech.id}", out.now + STALL)
+    over = 0 <= speech.total <= speech.position
+    out.timer(f"speech.watch:{speech.id}", out.now + (OVERDUE if over else STALL))
     out.effect(Resume(speech=speech.id, at=at))
     return True
 

@@ -39,7 +39,7 @@ from antiphon.kernel.signals import (
     TakeFloor,
     Timer,
 )
-from antiphon.kernel.speech import PAUSE_MAX, STALL, Speech, SpeechState, finish, move, pick, reflex, resume, stop
+from antiphon.kernel.speech import OVERDUE, PAUSE_MAX, STALL, Speech, SpeechState, finish, move, pick, reflex, resume, stop
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -222,8 +222,8 @@ def on_acked(state: SpeechState, event: Acked, view: KernelState, out: Out) -> N
 
 
 def _watch(speech: Speech, out: Out) -> float:
-    """When to give its playback up: its audio should have moved by then."""
-    return max(out.now, speech.sound_until() if speech.position >= speech.available() else out.now) + STALL
+    """When to give its playback up: it should have moved, or been settled, by then."""
+    return out.now + (OVERDUE if 0 <= speech.total <= speech.position else STALL)
 
 
 def on_settled(state: SpeechState, event: PlaySettled, view: KernelState, out: Out) -> None:
@@ -396,7 +396,7 @@ def on_resumed(state: SpeechState, event: Resumed, view: KernelState, out: Out) 
 
 def on_review(state: SpeechState, signal: Review, view: KernelState, out: Out) -> None:
     """After every cause: the next speech may go on air; replies that are over are told."""
-    if view.lifecycle.phase == "running" or state.speeches:
+    if state.speeches and view.lifecycle.phase in ("running", "draining", "leaving"):
         pick(state, view, out)
     for base in [b for b in state.open_bases if b not in view.reply.replies and not state.of(b)]:
         error = state.open_bases.pop(base)

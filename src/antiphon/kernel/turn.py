@@ -32,7 +32,6 @@ from antiphon.kernel.events import (
 from antiphon.kernel.facts import TurnDropped as TurnDroppedFact
 from antiphon.kernel.signals import (
     Closing,
-    Draining,
     Speculable,
     TakeFloor,
     Timer,
@@ -144,7 +143,7 @@ def on_vad(state: TurnState, event: Vad, view: KernelState, out: Out) -> None:
             _voice(state, at, view, out)
         else:
             _silence(state, at, view, out)
-    elif state.vad and state.phase == "idle":
+    elif state.vad:
         _floor(out, FLOOR)
     overlap.on_voice(state, at, view, out)
 
@@ -349,6 +348,9 @@ def finish(state: TurnState, view: KernelState, out: Out) -> None:
     if not text:
         drop(state, "noise" if state.voiced else "empty", out)
         return
+    if view.lifecycle.phase != "running":
+        drop(state, "closing", out)
+        return
     if overlap.dismisses(state, text, view, out):
         drop(state, "backchannel", out)
         return
@@ -453,7 +455,7 @@ def on_resumed(state: TurnState, event: Resumed, view: KernelState, out: Out) ->
         _ask_score(state, view, out)
 
 
-def on_closing(state: TurnState, signal: Closing | Draining, view: KernelState, out: Out) -> None:
+def on_closing(state: TurnState, signal: Closing, view: KernelState, out: Out) -> None:
     if state.phase != "idle":
         drop(state, "closing", out)
     state.overlap = None
@@ -474,5 +476,4 @@ HANDLERS: dict[type, Any] = {
     Resumed: on_resumed,
     Timer: on_timer,
     Closing: on_closing,
-    Draining: on_closing,
 }

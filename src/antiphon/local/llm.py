@@ -28,7 +28,7 @@ class LocalLLMStream(LLMStream):
     def __init__(self, host: Host, request: Complete | None, spoken: str, tools: Sequence[ToolSpec]) -> None:
         self._host = host
         self._request = request
-        self._spoken = spoken
+        self.spoken = spoken
         self._tools = tools
         self._pump: Pump[ChatChunk] = Pump(self._answer)
 
@@ -40,7 +40,7 @@ class LocalLLMStream(LLMStream):
 
     async def _answer(self, emit: Emit[ChatChunk]) -> None:
         if self._request is None:
-            await emit(ChatChunk(text=self._spoken))
+            await emit(ChatChunk(text=self.spoken))
             return
         parser = LineParser(tools=bool(self._tools))
         async with aclosing(self._host.ask(self._request)) as replies:

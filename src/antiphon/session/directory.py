@@ -10,12 +10,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from antiphon.agents.agent import Agent, overrides
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatItem
 from antiphon.errors import ConfigurationError
-from antiphon.kernel.policy import AgentRef, SessionPolicy
+from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
 from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.state import KernelState
 from antiphon.models.llm import ToolChoice
@@ -25,9 +27,12 @@ from antiphon.session.options import TurnHandlingOptions, detection, session_pol
 from antiphon.session.prompt import build_prompt
 from antiphon.tools.function_tool import FunctionTool
 
-
 if TYPE_CHECKING:
     from antiphon.session.session import AgentSession
+
+
+LOCAL_LADDER = LadderPolicy(filler=4.0, failover=12.0, apology=16.0, end=40.0)
+"""A model on this machine is slower than a service, and asking it again while it works makes it slower still."""
 
 
 @dataclass
@@ -99,7 +104,12 @@ class Directory:
         return self.turn_handling, TurnHandlingOptions.of(agent.turn_handling)
 
     def policy(self, agent: Agent) -> SessionPolicy:
-        return session_policy(self.base_policy, *self.layers(agent), has_detector=self.bind(agent).detector is not None)
+        """What holds while ``agent`` is the current one."""
+        bound = self.bind(agent)
+        base = self.base_policy
+        if bound.llm is not None and bound.llm.provider == "local":
+            base = msgspec.structs.replace(base, ladder=LOCAL_LADDER)
+        return session_policy(base, *self.layers(agent), has_detector=bound.detector is not None)
 
     def bind(self, agent: Agent | str) -> Bound:
         """Models and tools of an agent, its own before the session's."""

@@ -35,7 +35,7 @@ class Hearing:
         node_lane: Lane,
         post: Callable[[Event], None],
         session_time: Callable[[float], float],
-        on_partial: Callable[[str, str], None],
+        on_partial: Callable[[str], None],
     ) -> None:
         self._lane, self._node, self._node_lane = lane, node, node_lane
         self._post, self._session_time, self._on_partial = post, session_time, on_partial
@@ -154,7 +154,7 @@ class Hearing:
         revision = event.revision or self._revisions.get(segment, 0) + 1
         self._revisions[segment] = max(revision, self._revisions.get(segment, 0))
         if event.kind == "partial":
-            self._on_partial(event.text, event.language)
+            self._on_partial(event.text)
             self._post(Partial(segment=segment, revision=revision, text=event.text))
             return
         end = event.end or (self.ring[-1].at if self.ring else 0.0)

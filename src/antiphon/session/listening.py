@@ -49,7 +49,7 @@ class Listening:
             node_lane=home,
             post=shell.post,
             session_time=shell.session_time,
-            on_partial=self._partial,
+            on_partial=self.prefill.heard,
         )
         self.hearing.start()
 
@@ -97,11 +97,6 @@ class Listening:
         home = shell.lane if stt.on_core else shell.user_lane
         return lambda audio: across(lambda: listen(stt, audio, language), home=home), home
 
-    def _partial(self, text: str, language: str) -> None:
-        shell = self._shell
-        self.prefill.heard(text)
-        shell.tell(shell.side.transcribed, text, False, language, shell.now())
-
     async def _score(self, effect: fx.ScoreTurn) -> None:
         shell, probability = self._shell, None
         detector = shell.bound.detector
@@ -113,8 +108,9 @@ class Listening:
                 evidence = TurnEvidence(audio=audio, text=effect.text, language=shell.session.language)
                 async with asyncio.timeout(SCORE_TIMEOUT):
                     probability = await detector.predict(evidence)
-        except (ModelError, TimeoutError) as exc:
-            shell.tell(shell.side.error, "turn_detector", str(exc) or "no score in time", True)
+        except (ModelError, TimeoutError):
+            if shell.services.telemetry is not None:
+                shell.services.telemetry.dropped({"turn_scores": 1})
         except Exception:
             shell.tell(shell.side.error, "turn_detector", traceback.format_exc(), True)
         shell.post(ev.EndScore(op=effect.op, probability=probability))

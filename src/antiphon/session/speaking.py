@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from antiphon.session.reply_pipe import ReplyPipe, Thought
 
 if TYPE_CHECKING:
     from antiphon.session.shell import Shell
+
+logger = logging.getLogger("antiphon")
 
 
 class Speaking:
@@ -149,9 +152,8 @@ class Speaking:
         self._shell.bridge.play(effect)
 
     def failover(self, effect: fx.Failover) -> None:
-        self._shell.tell(
-            self._shell.side.error, effect.stage, f"the {effect.stage} is too slow or failed: trying again", True
-        )
+        """The next attempt follows; models with others behind them choose another for it."""
+        logger.warning("the %s is too slow or failed: trying again", effect.stage)
 
     def adopt(self, effect: fx.AdoptReply) -> None:
         pipe = self.pipes.get(effect.op)

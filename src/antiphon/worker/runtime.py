@@ -35,6 +35,11 @@ class CoreThread:
         asyncio.set_event_loop(self.loop)
         self.loop.call_soon(ready.set)
         self.loop.run_forever()
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left, timeout=0.5))
         self.loop.close()
 
     def stop(self) -> None:
@@ -77,11 +82,8 @@ class Runtime:
             self._core = None
 
     def close(self) -> None:
-        """At interpreter exit: end what is left."""
+        """At interpreter exit: end the core; planes end with their process."""
         if self._core is not None:
-            for plane in self._planes.values():
-                asyncio.run_coroutine_threadsafe(plane.aclose(), self._core.loop).result(3.0)
-            self._planes.clear()
             self._core.stop()
             self._core = None
 
