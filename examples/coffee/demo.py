@@ -14,16 +14,19 @@ import asyncio
 import sys
 import tempfile
 import time
-import wave
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from agent import CoffeeCounter
 from orders import Order
+from queue_leg import BELL
 from recordings import Caller, as_wav, find_callers
 from scoring import orders_taken, table
 
 from antiphon import AgentSession, AntiphonError, JobContext, LadderOptions, TurnHandlingOptions
 from antiphon.audio.seam import LegSpec
+from antiphon.audio.wav import read_wav
 from antiphon.cli.conversation import ShownJob, hold
 from antiphon.cli.live import LiveCall
 from antiphon.cli.pulling import megabytes, pull
@@ -39,8 +42,11 @@ MEMORY = 2_300_000_000
 ENOUGH = 0.75
 """The demo succeeds when at least this part of the orders was understood right."""
 
-NEXT_CALLER_AFTER = 3.0
-"""Seconds of the agent's silence after which the next caller speaks."""
+STEP_UP = 0.8
+"""Seconds between the end of an answer and the next caller's first word."""
+
+PATIENCE = 60.0
+"""Seconds after which a caller who got no answer makes room for the next one."""
 
 LADDER = LadderOptions(filler=4.0, failover=14.0, apology=16.0, end=40.0)
 """A small machine takes its time: a word in between after 4 s, and no second try before the first has had a chance."""
@@ -93,7 +99,7 @@ async def demo(callers: list[Caller], paths: list[Path], options: argparse.Names
     options.out.mkdir(parents=True, exist_ok=True)
     files = {name: options.out / name for name in ("call.wav", "call.json", "call.jsonl")}
     job = ShownJob(
-        leg=LegSpec("wav", {"path": [str(path) for path in paths], "wait_for_reply": True, "gap": NEXT_CALLER_AFTER}),
+        leg=LegSpec("queue_leg:make_leg", {"recordings": [str(path) for path in paths]}),
         plane=options.plane,
         record=str(files["call.wav"]),
         report=str(files["call.json"]),
@@ -109,13 +115,15 @@ async def demo(callers: list[Caller], paths: list[Path], options: argparse.Names
         await session.start(CoffeeCounter(), ctx)
         screen.line(f"Loaded in {time.monotonic() - began:.1f} s. {len(callers)} callers order in one call.\n")
 
-    status = await hold(entrypoint, job, screen)
+    queue = Queue([duration(path) for path in paths])
+    status = await hold(entrypoint, job, screen, queue.serve)
     for path in files.values():
         if path.exists():
-            screen.line(f"wrote {path}{length(path)}")
+            length = f" ({duration(path):.0f} s, caller left, agent right)" if path.suffix == ".wav" else ""
+            screen.line(f"wrote {path}{length}")
     if status:
         return status
-    taken = orders_taken(session.history)
+    taken = orders_taken(session.history, queue.starts)
     lines, right = table(callers, taken)
     screen.line("\nWhat was ordered, as the agent's tool got it:")
     for line in lines:
@@ -129,12 +137,30 @@ async def demo(callers: list[Caller], paths: list[Path], options: argparse.Names
     return 0 if right >= known * ENOUGH else 1
 
 
-def length(path: Path) -> str:
-    """How long a recording is, in words."""
-    if path.suffix != ".wav":
-        return ""
-    with wave.open(str(path)) as sound:
-        return f" ({sound.getnframes() / sound.getframerate():.0f} s)"
+class Queue:
+    """Calls one caller after the other, each when the one before has been served. ``durations``: seconds of each
+    recording; ``starts``: how many items the conversation had when each caller stepped up."""
+
+    def __init__(self, durations: list[float]) -> None:
+        self._durations = durations
+        self.starts: list[int] = []
+
+    async def serve(self, session: AgentSession[Any]) -> None:
+        await session.wait_for_idle()
+        for seconds in self._durations:
+            await asyncio.sleep(STEP_UP)
+            self.starts.append(len(session.history))
+            session.send_dtmf(BELL)
+            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(session.wait_for_idle(), PATIENCE)
+        session.send_dtmf(BELL)
+
+
+def duration(path: Path) -> float:
+    """Seconds of sound in a WAV file."""
+    samples, rate = read_wav(str(path))
+    return len(samples) / rate
 
 
 if __name__ == "__main__":

@@ -20,25 +20,20 @@ class Taken(msgspec.Struct):
     answer: str = ""
 
 
-def orders_taken(history: ChatContext, welcome: int = 1) -> list[Taken]:
-    """One entry per caller, out of the conversation. The next caller begins to speak after the agent's answer was
-    heard to its end, so a whole answer is where one caller ends. ``welcome``: messages of the agent before the first."""
+def orders_taken(history: ChatContext, starts: Sequence[int]) -> list[Taken]:
+    """One entry per caller, out of the conversation. ``starts``: how many items it had when each one stepped up."""
     failed = {item.call_id for item in history if isinstance(item, FunctionCallOutput) and item.is_error}
-    taken: list[Taken] = []
-    answered = True
-    for item in history:
-        if isinstance(item, ChatMessage) and item.role == "user":
-            if answered:
-                taken.append(Taken())
-            taken[-1].heard = f"{taken[-1].heard} {item.text}".strip()
-            answered = False
-        elif not taken:
-            continue
-        elif isinstance(item, FunctionCall) and item.name == "place_order" and item.call_id not in failed:
-            taken[-1].order = order_of(json.loads(item.arguments))
-        elif isinstance(item, ChatMessage) and item.role == "assistant":
-            taken[-1].answer = f"{taken[-1].answer} {item.text}".strip()
-            answered = not item.interrupted
+    taken = []
+    for start, end in zip(starts, [*starts[1:], len(history)], strict=True):
+        caller = Taken()
+        for item in history.items[start:end]:
+            if isinstance(item, ChatMessage) and item.role == "user":
+                caller.heard = f"{caller.heard} {item.text}".strip()
+            elif isinstance(item, ChatMessage):
+                caller.answer = f"{caller.answer} {item.text}".strip()
+            elif isinstance(item, FunctionCall) and item.name == "place_order" and item.call_id not in failed:
+                caller.order = order_of(json.loads(item.arguments))
+        taken.append(caller)
     return taken
 
 

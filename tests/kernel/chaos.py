@@ -9,7 +9,7 @@ from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import ANSWERS
 
-from tests.kernel.rules import Rules
+from tests.kernel.rules import Broken, Rules
 from tests.kernel.world import World
 
 OVER = 40.0
@@ -119,10 +119,11 @@ class ChaosRules(Rules):
 
     def fact_SpeechHeard(self, fact: ft.SpeechHeard) -> None:  # noqa: N802
         if fact.speech in self.heard:
-            from tests.kernel.rules import Broken
-
             raise Broken("K2", f"{fact.speech} was heard twice")
         self.heard.add(fact.speech)
+
+    def nothing_lost(self, kept: str, fenced: bool) -> None:
+        """Revisions of the same segments take words back here."""
 
 
 def judged_chaos(seed: int) -> Chaos:

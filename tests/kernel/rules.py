@@ -242,6 +242,9 @@ class Rules:
             if turn not in self.adopted and turn not in silent:
                 raise Broken("K4", f"turn {turn} has neither a reply nor a recorded silence")
         kept = " ".join(f.text for f in world.facts if isinstance(f, ft.TurnCommitted | ft.TurnDropped)).lower()
+        self.nothing_lost(kept, fenced)
+
+    def nothing_lost(self, kept: str, fenced: bool) -> None:
         lost = [word for word in self.said if word not in kept]
         if lost and not fenced:
             raise Broken("K6", f"nobody knows of {lost}, which the caller said")

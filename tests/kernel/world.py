@@ -297,6 +297,8 @@ class World:
         if audio is not None and audio.state in ("playing", "paused"):
             self.settle(effect.speech, "stopped")
         else:
+            if audio is not None and audio.state == "idle":
+                del self.plane[effect.speech]
             self.at(0.02, ev.PlaySettled(speech=effect.speech, position=0, quality="estimated", reason="refused"))
 
     # --- tools, hooks --------------------------------------------------------------------------------------------

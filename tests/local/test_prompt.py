@@ -37,7 +37,7 @@ DONE = ToolSpec("done", "", {"type": "object", "properties": {}})
 
 def test_form_puts_required_values_first() -> None:
     assert call_lines.form(ADD) == (
-        'add_item(drink="<what drink>", size="<small|large>"[, note="<text>"][, extras=["<text>", ...]])  # Add a drink.'
+        'add_item(drink="<what drink>", size="<small|large>"[, note="<note>"][, extras=["<extras>", ...]])  # Add a drink.'
     )
     assert call_lines.form(DONE) == "done()"
 
@@ -52,15 +52,15 @@ def test_form_puts_required_values_first() -> None:
 )
 def test_calls_survive_the_line(values: dict[str, Any]) -> None:
     line = call_lines.write("tool", json.dumps(values))
-    name, arguments = call_lines.read(line)
-    assert (name, json.loads(arguments)) == ("tool", values) and "\n" not in line
+    call = call_lines.read(line)
+    assert call is not None and (call[0], json.loads(call[1])) == ("tool", values) and "\n" not in line
 
 
 @pytest.mark.parametrize(
     "line", ["add_item(", "add_item(drink=", 'add_item(drink="x"', "add_item(f())", "", "a b(", "1+1"]
 )
-def test_a_broken_line_has_no_arguments(line: str) -> None:
-    assert call_lines.read(line)[1] == "{}"
+def test_a_broken_line_is_no_call(line: str) -> None:
+    assert call_lines.read(line) is None
 
 
 @pytest.mark.parametrize("arguments", ["", "nonsense", "[1]", "null"])

@@ -31,6 +31,9 @@ ON_LOOP = False
 BARGE_IN_SETTING = 0.35
 """Seconds of speech after which the reflex pauses by default."""
 
+FADE = 0.05
+"""Seconds: sound that is sent later than this after a cut means that it was no cut (the reflex ducks)."""
+
 
 async def setup() -> None:
     on_effect = Account.on_effect
@@ -66,7 +69,7 @@ class HarnessLeg:
         self._output = PacedOutput(REPLY_RATE)
         self._events: list[LegEvent] = []
         self._ends = 0.0
-        self._taken_back = 0.0
+        self._cut_at = 0.0
 
     def open(self, now: float) -> None:
         self._line.caller.begin(now + TICK)
@@ -78,10 +81,11 @@ class HarnessLeg:
 
     def capture(self, now: float) -> Sequence[AudioFrame]:
         line = self._line
+        self._output.take(now)
         line.lateness.tick(time.monotonic())
-        if self._taken_back and now > self._taken_back + 2 * TICK:
-            line.marks.mark("stopped", self._taken_back)
-            self._taken_back = 0.0
+        if self._cut_at and now > self._ends + 2 * TICK:
+            line.marks.mark("stopped", self._ends)
+            self._cut_at = 0.0
         frames = []
         while line.caller.due <= now + 0.0005:
             at = line.caller.due - TICK
@@ -89,9 +93,10 @@ class HarnessLeg:
         return frames
 
     def play(self, now: float, frame: AudioFrame) -> None:
-        self._taken_back = 0.0
-        self._output.take(now)
+        """``now``: when the frame is due, a little ahead of time."""
         if frame.data.strip(b"\0"):
+            if self._cut_at and now > self._cut_at + FADE:
+                self._cut_at = 0.0
             gap = now - self._ends
             if gap > 0.5:
                 self._line.marks.mark("handed_over")
@@ -104,8 +109,7 @@ class HarnessLeg:
     def flush(self, now: float) -> int:
         dropped = self._output.flush(now)
         if dropped or now < self._ends:
-            self._taken_back = self._taken_back or time.monotonic()
-            self._ends = now
+            self._cut_at = self._ends = time.monotonic()
         return dropped
 
     def heard(self, now: float) -> int:

@@ -138,16 +138,20 @@ class Line:
 
     # --- a tick ------------------------------------------------------------------------------------------------
 
-    def listen(self, now: float) -> None:
-        """Take the leg's events and what it captured."""
+    def send(self, now: float) -> None:
+        """First thing in a tick: the leg's events, then the sound that is due."""
         for event in self.leg.events(now):
             self._on_leg(now, event)
+        self._playout.step(now, up=self.up)
+
+    def listen(self, now: float) -> None:
+        """Take what the leg captured."""
         frames = self.leg.capture(now)
         if frames:
             self.ear.hear(frames)
 
-    def speak(self, now: float) -> None:
-        """After the verdicts: edges, reflex, playout, reports; sets ``wake``."""
+    def report(self, now: float) -> None:
+        """After the verdicts: edges, caller audio, reflex, reports; sets ``wake``."""
         edges, self.ear.found = self.ear.found, []
         self.out.extend(VadEdge(line=self.name, at=edge.at, edge=edge.edge, seen=now) for edge in edges)
         for frame in self.ear.take_frames():
@@ -158,7 +162,6 @@ class Line:
             if self.config.input_audio:
                 self.out.append(MicAudio(line=self.name, at=now, frame=frame))
         playout = self._playout
-        playout.step(now, up=self.up)
         self._reflexes(now)
         self._dead_man(now)
         self.out.extend(playout.out)

@@ -68,10 +68,16 @@ class Plane:
         for name, messages in asked.items():
             self._deliver(now, name, messages, out)
         due = [line for name, line in self._lines.items() if name in asked or line.wake <= now + _SOON]
-        live = [line for line in due if self._guard(now, line, self._listen, out)]
-        self._judge(live)
+        live = [line for line in due if self._guard(now, line, self._send, out)]
+        hearing = [line for line in live if line.leg.symbolic or line.wake <= now + _SOON]
+        hearing = [line for line in hearing if self._guard(now, line, Line.listen, out)]
+        try:
+            self._judge(hearing)
+        except Exception as error:
+            self._model = None
+            out += [_deaf(line, now, error) for line in self._lines]
         for line in live:
-            if self._guard(now, line, Line.speak, out):
+            if line.name in self._lines and self._guard(now, line, Line.report, out):
                 out.extend(line.out)
                 line.out.clear()
         wake = min((line.wake for line in self._lines.values()), default=float("inf"))
@@ -116,10 +122,10 @@ class Plane:
     def _take(self, now: float, line: Line, batch: list[AnyToPlane], out: list[FromPlane]) -> bool:
         return self._guard(now, line, lambda each, at: each.take(at, batch), out)
 
-    def _listen(self, line: Line, now: float) -> None:
+    def _send(self, line: Line, now: float) -> None:
         if line.wake != float("inf") and now > line.wake + _LATE and not line.leg.symbolic:
             line.count("late_ticks")
-        line.listen(now)
+        line.send(now)
 
     def _judge(self, lines: list[Line]) -> None:
         """Windows of all lines, one call a round, until none has a window left."""
@@ -156,6 +162,11 @@ class Plane:
         line.close(now)
         out.extend(line.out)
         self._lines.pop(line.name, None)
+
+
+def _deaf(line: str, now: float, error: Exception) -> LineError:
+    text = f"Voice activity detection failed: {type(error).__name__}: {error}"
+    return LineError(line=line, at=now, error=text, hint="Turns end by the recogniser's or the provider's word only.")
 
 
 def _failure(line: str, now: float, error: Exception) -> LineError:

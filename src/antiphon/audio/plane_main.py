@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> int:
     gc.collect()
     gc.freeze()
     driver.raise_priority()
+    driver.raise_group_priority()
     link.setblocking(False)
     _serve(plane, link)
     link.close()

@@ -332,6 +332,8 @@ class Playout:
         return ready
 
     def _fill(self, now: float) -> None:
+        if self._burst_open and self._clock - now > LEAD - _TICK / 2:
+            return
         horizon = now if self._leg.symbolic else now + LEAD
         if self._clock < now - _EPSILON and not (self._leg.symbolic and self._on_air_begun()):
             if self._burst_open:

@@ -54,7 +54,11 @@ class ProcessPlane(asyncio.Protocol):
         command = [sys.executable, "-P", "-m", "antiphon.audio.plane_main", str(theirs.fileno()), self._vad_path]
         try:
             self._process = subprocess.Popen(  # noqa: ASYNC220  (returns as soon as the child exists)
-                command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, env=environment
+                command,
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
             )
         except OSError as error:
             ours.close()

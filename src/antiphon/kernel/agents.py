@@ -18,14 +18,10 @@ from antiphon.kernel.events import (
     AgentAsked,
     HookReturned,
     Op,
-    PolicyChanged,
     ReplyAsked,
     Resumed,
     SayAsked,
     Start,
-    StateSaved,
-    StepDone,
-    TaskDone,
 )
 from antiphon.kernel.policy import AgentRef
 from antiphon.kernel.signals import (
@@ -126,9 +122,7 @@ def _enter(state: AgentsState, to: Next, view: KernelState, out: Out) -> None:
     previous = state.current.key if state.current is not None else ""
     state.current = to.agent
     state.to = None
-    out.fact(
-        ft.AgentEntered(at=out.now, item=f"agent.{view.position + 1}", agent=to.agent.key, previous=previous)
-    )
+    out.fact(ft.AgentEntered(at=out.now, item=f"agent.{view.position + 1}", agent=to.agent.key, previous=previous))
     out.effect(Rebind(agent=to.agent))
     if to.agent.has_on_enter:
         _call(state, "on_enter", view, out, base=to.base)
@@ -274,31 +268,6 @@ def on_spoken(state: AgentsState, event: SayAsked | ReplyAsked, view: KernelStat
         state.hooks[event.hook[1]].spoke = True
 
 
-# --- what is kept ------------------------------------------------------------------------------------------------
-
-
-def on_policy(state: AgentsState, event: PolicyChanged, view: KernelState, out: Out) -> None:
-    if state.current is not None:
-        state.current = msgspec.structs.replace(state.current, policy=event.policy)
-
-
-def on_saved(state: AgentsState, event: StateSaved, view: KernelState, out: Out) -> None:
-    if event.agent:
-        out.fact(ft.AgentState(at=out.now, agent=event.agent, state=event.state))
-    else:
-        out.fact(ft.SessionUserdata(at=out.now, state=event.state))
-
-
-def on_task(state: AgentsState, event: TaskDone, view: KernelState, out: Out) -> None:
-    out.fact(ft.TaskResult(at=out.now, task=event.task, result=event.result, is_error=event.is_error))
-
-
-def on_step(state: AgentsState, event: StepDone, view: KernelState, out: Out) -> None:
-    call = view.tools.running(event.op)
-    if call is not None:
-        out.fact(ft.StepResult(at=out.now, call_id=call.call_id, name=event.name, result=event.result))
-
-
 def on_resumed(state: AgentsState, event: Resumed, view: KernelState, out: Out) -> None:
     """The new shell has no agent bound and no hook running. A greeting that was begun is not begun again."""
     if state.current is None:
@@ -328,9 +297,5 @@ HANDLERS: dict[type, Any] = {
     Timer: on_timer,
     SayAsked: on_spoken,
     ReplyAsked: on_spoken,
-    PolicyChanged: on_policy,
-    StateSaved: on_saved,
-    TaskDone: on_task,
-    StepDone: on_step,
     Resumed: on_resumed,
 }

@@ -106,9 +106,7 @@ def _turn(to: Conversation, fact: TurnCommitted) -> None:
             item.text, item.confidence = fact.text, fact.confidence
             to.version += 1
             return
-    to._place(
-        Message(id=fact.item, role="user", text=fact.text, created_at=fact.at, confidence=fact.confidence)
-    )
+    to._place(Message(id=fact.item, role="user", text=fact.text, created_at=fact.at, confidence=fact.confidence))
 
 
 def _heard(to: Conversation, fact: SpeechHeard) -> None:
@@ -127,9 +125,7 @@ def _heard(to: Conversation, fact: SpeechHeard) -> None:
 
 def _intent(to: Conversation, fact: ToolIntent) -> None:
     to.open_calls[fact.call_id] = fact.name
-    to._place(
-        Call(id=fact.item, call_id=fact.call_id, name=fact.name, arguments=fact.arguments, created_at=fact.at)
-    )
+    to._place(Call(id=fact.item, call_id=fact.call_id, name=fact.name, arguments=fact.arguments, created_at=fact.at))
 
 
 def _output(to: Conversation, fact: ToolResult | ToolInDoubt) -> None:

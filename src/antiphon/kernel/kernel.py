@@ -14,17 +14,20 @@ from typing import Any
 import msgspec
 
 from antiphon.kernel import (
+    agent_records,
     agents,
     legs,
     lifecycle,
     liveness,
     overlap,
-    reply,
-    speech,
-    speech_events,
-    tools,
-    turn,
+    reply_faults,
+    reply_turns,
+    speech_made,
+    speech_played,
+    tool_calls,
     turn_commit,
+    turn_end,
+    turn_evidence,
 )
 from antiphon.kernel.effects import AnyEffect, WakeAt
 from antiphon.kernel.events import (
@@ -32,7 +35,6 @@ from antiphon.kernel.events import (
     Closed,
     EndScore,
     Event,
-    Fenced,
     Generated,
     HookReturned,
     Op,
@@ -57,11 +59,11 @@ MAX_TIMERS = 64
 MACHINES: tuple[tuple[str, tuple[ModuleType, ...]], ...] = (
     ("legs", (legs,)),
     ("lifecycle", (lifecycle,)),
-    ("turn", (turn, overlap, turn_commit)),
-    ("agents", (agents,)),
-    ("speech", (speech_events,)),
-    ("reply", (reply,)),
-    ("tools", (tools,)),
+    ("turn", (turn_evidence, turn_end, overlap, turn_commit)),
+    ("agents", (agents, agent_records)),
+    ("speech", (speech_made, speech_played)),
+    ("reply", (reply_turns, reply_faults)),
+    ("tools", (tool_calls,)),
     ("liveness", (liveness,)),
 )
 """The machines, in the order in which they hear of a cause, and the files that each is written in."""
@@ -195,6 +197,3 @@ class Kernel:
         if earliest != self.state.wake:
             self.state.wake = earliest
             out.effect(WakeAt(at=earliest))
-
-
-__all__ = ["ANSWERS", "MACHINES", "ROUTES", "TIMER_ROUTES", "Fenced", "Kernel", "KernelFault", "routes", "speech"]

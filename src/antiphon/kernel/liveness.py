@@ -88,7 +88,7 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
                 until = [timers[t] for t in _timers_of(speech.id) if t in timers]
                 return "agent", min(until, default=state.now), "speech"
     for run in state.tools.runs.values():
-        if run.phase in ("running", "waiting") and run.logged or run.phase == "waiting":
+        if (run.phase in ("running", "waiting") and run.logged) or run.phase == "waiting":
             return "tool", timers.get(f"tools.deadline:{run.number}", inf), f"tool {run.name}"
     for reply in state.reply.replies.values():
         if reply.phase != "speculating":
@@ -97,7 +97,11 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
         if speech.phase == "authorised":
             return "agent", _rung_at(state), "speech queued" if speech.ready() else "model"
     if state.agents.turns:
-        return "agent", state.gates[gates.SWITCHING].expires if gates.SWITCHING in state.gates else state.now, "hand-off"
+        return (
+            "agent",
+            state.gates[gates.SWITCHING].expires if gates.SWITCHING in state.gates else state.now,
+            "hand-off",
+        )
     return None
 
 

@@ -68,7 +68,7 @@ def on_voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
             _open(state, at, view, out)
         elif state.overlap is not None:
             state.overlap.ended = 0.0
-            _watch(state, view, out)
+            _watch(state.overlap, view, out)
     elif state.overlap is not None:
         state.overlap.ended = at
         out.timer("turn.false", out.now + view.policy.barge_in.false_timeout)
@@ -76,16 +76,16 @@ def on_voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
         away(state, view, out)
 
 
-def _open(state: TurnState, at: float, view: KernelState, out: Out) -> None:
+def _open(state: TurnState, at: float, view: KernelState, out: Out) -> OverlapState:
     speech = target(view)
     continues = state.joins is not None and speech is not None and state.joins.speech == speech.id
-    state.overlap = OverlapState(at, before=len(words_of(_text(state))), continues=continues)
-    _watch(state, view, out)
+    lap = state.overlap = OverlapState(at, before=len(words_of(_text(state))), continues=continues)
+    _watch(lap, view, out)
+    return lap
 
 
-def _watch(state: TurnState, view: KernelState, out: Out) -> None:
-    assert state.overlap is not None
-    out.timer("turn.barge", max(out.now, state.overlap.began + view.policy.barge_in.decide_by))
+def _watch(lap: OverlapState, view: KernelState, out: Out) -> None:
+    out.timer("turn.barge", lap.began + view.policy.barge_in.decide_by)
 
 
 def _text(state: TurnState) -> str:
@@ -96,20 +96,19 @@ def on_paused(state: TurnState, event: AutoPaused, view: KernelState, out: Out) 
     speech = target(view)
     if speech is None or speech.id != event.speech:
         return
-    if state.overlap is None:
-        _open(state, min(out.now, event.at) - view.policy.barge_in.pause_after, view, out)
-    state.overlap.verdict = ""  # type: ignore[union-attr]
+    lap = state.overlap or _open(state, min(out.now, event.at) - view.policy.barge_in.pause_after, view, out)
+    lap.verdict = ""
     if not state.vad:
-        state.overlap.ended = min(out.now, event.at)  # type: ignore[union-attr]
+        lap.ended = min(out.now, event.at)
         out.timer("turn.false", out.now + view.policy.barge_in.false_timeout)
     _judge(state, view, out)
 
 
 def on_words(state: TurnState, view: KernelState, out: Out) -> None:
     if state.overlap is None and target(view) is not None and state.heard:
-        _open(state, out.now, view, out)
+        lap = _open(state, out.now, view, out)
         if not state.vad:
-            state.overlap.ended = out.now  # type: ignore[union-attr]
+            lap.ended = out.now
             out.timer("turn.false", out.now + view.policy.barge_in.false_timeout)
     if state.overlap is not None:
         _judge(state, view, out)
@@ -132,7 +131,7 @@ def _judge(state: TurnState, view: KernelState, out: Out) -> None:
     voiced = state.vad
     duration = (out.now if voiced else lap.ended) - lap.began
     quiet = 0.0 if voiced else out.now - lap.ended
-    if not voiced and "turn.false" not in _timers(view):
+    if not voiced and "turn.false" not in view.timers:
         quiet = max(quiet, view.policy.barge_in.false_timeout)
     verdict = barge_in.judge(
         view.policy.barge_in, barge_in.Overlap(text, duration, voiced, quiet=quiet, continues=lap.continues)
@@ -142,10 +141,6 @@ def _judge(state: TurnState, view: KernelState, out: Out) -> None:
         out.signal(Overlap(verdict, text, round(duration, 3)))
     if verdict == "interruption" or (verdict in ("backchannel", "false") and not voiced):
         close(state, out)
-
-
-def _timers(view: KernelState) -> dict[str, float]:
-    return view.timers
 
 
 def close(state: TurnState, out: Out) -> None:

@@ -34,20 +34,20 @@ def form(tool: ToolSpec) -> str:
     defs = definitions(tool)
     inside = ""
     for name, schema, required in properties(tool):
-        part = f"{', ' if inside else ''}{name}={placeholder(schema, defs)}"
+        part = f"{', ' if inside else ''}{name}={placeholder(schema, defs, name)}"
         inside += part if required else f"[{part}]"
     purpose = (tool.description or "").strip().split("\n")[0]
     return f"{tool.name}({inside})" + (f"  # {purpose}" if purpose else "")
 
 
-def placeholder(schema: Any, defs: dict[str, Any], depth: int = 0) -> str:
-    """What stands for a value in the form."""
+def placeholder(schema: Any, defs: dict[str, Any], name: str, depth: int = 0) -> str:
+    """What stands for the value ``name`` in the form."""
     if not isinstance(schema, dict) or depth > 6:
         return "<value>"
     if reference := schema.get("$ref"):
         target = defs.get(str(reference).split("/")[-1]) or {}
         own = {key: value for key, value in schema.items() if key != "$ref"}
-        return placeholder({**target, **own}, defs, depth + 1)
+        return placeholder({**target, **own}, defs, name, depth + 1)
     said = str(schema.get("description") or "").strip().split("\n")[0]
     if choices := schema.get("enum"):
         joined = "|".join(str(choice) for choice in choices)
@@ -55,17 +55,17 @@ def placeholder(schema: Any, defs: dict[str, Any], depth: int = 0) -> str:
     for key in ("anyOf", "oneOf", "allOf"):
         options = [option for option in schema.get(key) or () if option != {"type": "null"}]
         if options:
-            return placeholder({**options[0], **({"description": said} if said else {})}, defs, depth + 1)
+            return placeholder({**options[0], **({"description": said} if said else {})}, defs, name, depth + 1)
     match schema.get("type"):
         case "string":
-            return f'"<{said or "text"}>"'
+            return f'"<{said or name}>"'
         case "array":
             item: dict[str, Any] = {**(schema.get("items") or {})}
             if said:
                 item["description"] = said
-            return f"[{placeholder(item, defs, depth + 1)}, ...]"
+            return f"[{placeholder(item, defs, name, depth + 1)}, ...]"
         case kind:
-            return f"<{said or kind or 'value'}>"
+            return f"<{said or kind or name}>"
 
 
 def rule(grammar: Grammar, tool: ToolSpec) -> str:
@@ -111,13 +111,13 @@ def _python(value: Any) -> str:
             return repr(value)
 
 
-def read(line: str) -> tuple[str, str]:
-    """(tool name, JSON arguments) of a line. A line that was cut off has no arguments: the tool's own check speaks."""
-    name = line.partition("(")[0].strip()
+def read(line: str) -> tuple[str, str] | None:
+    """(tool name, JSON arguments) of a line; ``None`` for one that is no call (it was cut off)."""
     try:
         call = ast.parse(line.strip(), mode="eval").body
-        keywords = call.keywords if isinstance(call, ast.Call) else []
-        values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in keywords if keyword.arg}
-        return name, json.dumps(values, ensure_ascii=False)
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            return None
+        values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
+        return call.func.id, json.dumps(values, ensure_ascii=False)
     except (SyntaxError, ValueError, TypeError):
-        return name, "{}"
+        return None

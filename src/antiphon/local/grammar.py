@@ -12,7 +12,7 @@ from typing import Any
 
 COMMON = {
     "text": r"[^\n]{1,400}",
-    "string": r'"\"" [^"\\\n\t]{0,120} "\""',
+    "string": r'"\"" [^"\\\n\t<] [^"\\\n\t]{0,120} "\""',
     "integer": r'"-"? ("0" | [1-9] [0-9]{0,8})',
     "number": r'"-"? ("0" | [1-9] [0-9]{0,8}) ("." [0-9]{1,6})?',
     "boolean": r'"True" | "False"',

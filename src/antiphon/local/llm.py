@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from antiphon.chat.context import ChatContext, new_id
 from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, ChatMessage, FunctionCallOutput
+from antiphon.errors import ModelError
 from antiphon.local.hosts import Host, load
 from antiphon.local.prompt import LineParser, answer_grammar, opening, render
 from antiphon.local.pump import Emit, Pump
@@ -43,19 +44,23 @@ class LocalLLMStream(LLMStream):
             await emit(ChatChunk(text=self.spoken))
             return
         parser = LineParser(tools=bool(self._tools))
+        said = False
         async with aclosing(self._host.ask(self._request)) as replies:
             async for reply in replies:
                 if isinstance(reply, Piece):
-                    await self._tell(emit, *parser.feed(reply.text))
+                    said |= await self._tell(emit, *parser.feed(reply.text))
                 elif isinstance(reply, Counted):
-                    await self._tell(emit, *parser.feed("", last=True))
+                    said |= await self._tell(emit, *parser.feed("", last=True))
                     usage = Usage(reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens)
                     await emit(ChatChunk(usage=usage))
+        if not said:
+            raise ModelError("The local language model gave no usable answer (it was cut off).", retryable=False)
 
-    async def _tell(self, emit: Emit[ChatChunk], text: str, calls: list[tuple[str, str]]) -> None:
+    async def _tell(self, emit: Emit[ChatChunk], text: str, calls: list[tuple[str, str]]) -> bool:
         made = tuple(ToolCallDelta(new_id("call"), name, arguments) for name, arguments in calls)
         if text or made:
             await emit(ChatChunk(text=text, tool_calls=made))
+        return bool(text.strip() or made)
 
 
 class LocalLLM(LLM):

@@ -149,8 +149,8 @@ class LineParser:
             if not newline and not last:
                 return "", calls
             self._buffer = rest
-            if line.strip():
-                calls.append(call_lines.read(line))
+            if call := call_lines.read(line):
+                calls.append(call)
             if not rest:
                 return "", calls
         text, self._buffer = self._buffer, ""

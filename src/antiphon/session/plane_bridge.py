@@ -25,7 +25,7 @@ class PlaneBridge:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self.line = f"line-{id(shell):x}"
+        self.line = shell.services.id
         self.heard: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         self._open = False

@@ -39,9 +39,10 @@ class Telemetry(Protocol):
 
 @dataclass
 class Services:
-    """``core``: the lane that kernels and shells run on. ``leg``: none for a text session. ``record``: path of a stereo
+    """``id``: of the session, and of its line in the plane. ``core``: the lane that kernels and shells run on. ``leg``: none for a text session. ``record``: path of a stereo
     recording. ``epoch``: the owner's fencing token."""
 
+    id: str
     core: Lane
     plane: PlaneLink
     leg: LegSpec | None = None

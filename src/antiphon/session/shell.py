@@ -65,6 +65,7 @@ class Shell:
         self.kernel = kernel
         self.t0 = self.lane.loop.time()
         self._seq = 0
+        self._clock = 0.0
         self._inbox: deque[ev.Event] = deque()
         self._stepping = False
         self._dropped = False
@@ -146,7 +147,7 @@ class Shell:
         try:
             while self._inbox:
                 self._seq += 1
-                event = msgspec.structs.replace(self._inbox.popleft(), seq=self._seq, now=self.now())
+                event = msgspec.structs.replace(self._inbox.popleft(), seq=self._seq, now=self._latest())
                 if self.services.log is not None:
                     self.services.log.append("input", event.now, event)
                 for effect in self._step(event):
@@ -199,11 +200,16 @@ class Shell:
             self._wake.cancel()
             self._wake = None
         if effect.at >= 0:
-            self._wake = self.lane.loop.call_at(self.t0 + effect.at, self._tick)
+            self._wake = self.lane.loop.call_at(self.t0 + effect.at, self._tick, effect.at)
 
-    def _tick(self) -> None:
+    def _tick(self, at: float) -> None:
         self._wake = None
+        self._clock = max(self._clock, at)  # the loop may call a rounding error early
         self.post(ev.Tick())
+
+    def _latest(self) -> float:
+        self._clock = max(self._clock, self.now())
+        return self._clock
 
     def _notify(self, effect: fx.Notify) -> None:
         self.tell(self.side.notice, effect.name, effect.body, self.now())

@@ -56,6 +56,7 @@ class LLMFaults(msgspec.Struct, frozen=True):
     ``status``: HTTP status of a request refused at once (429, 500, ...). ``retry_after``: what a refusal asks for.
     ``error_after``: the stream breaks after so many words. ``empty``: an answer without anything.
     ``unknown_tool``: tool calls name a tool that nobody has. ``broken_json``: their arguments are cut short.
+    ``insists``: it calls tools even where it was offered none (else it leaves such calls out).
     ``tries``: how many requests, from the first that these faults concern, fail (``None``: all); later ones are well.
     ``after``: requests that are well before the first faulty one. ``retryable``: what the errors say of themselves.
     """
@@ -69,6 +70,7 @@ class LLMFaults(msgspec.Struct, frozen=True):
     empty: bool = False
     unknown_tool: bool = False
     broken_json: bool = False
+    insists: bool = False
     tries: int | None = None
     after: int = 0
     retryable: bool = True
@@ -232,7 +234,8 @@ class _ScriptedLLMStream(LLMStream):
             words = 0
             for part in () if faults.empty else self._model.parts(request):
                 if isinstance(part, ToolUse):
-                    yield ChatChunk(tool_calls=(self._tool_call(part),))
+                    if faults.insists or (request.tools and request.tool_choice != "none"):
+                        yield ChatChunk(tool_calls=(self._tool_call(part),))
                     continue
                 for piece in re.findall(r"\s*\S+\s*$|\s*\S+", part):
                     if faults.error_after is not None and words >= faults.error_after:

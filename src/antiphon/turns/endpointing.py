@@ -50,7 +50,7 @@ def delay(policy: TurnPolicy, evidence: Evidence) -> float:
         return high
     span = high - low
     score = NEUTRAL if evidence.score is None else min(max(evidence.score, 0.0), 1.0)
-    doubt = (1.0 - score) ** (0.5 + 3.0 * min(max(policy.latency, 0.0), 1.0))
+    doubt: float = (1.0 - score) ** (0.5 + 3.0 * min(max(policy.latency, 0.0), 1.0))
     floor = max(low + EXPECTED[evidence.expectation] * span, evidence.usual_pause * PAUSE_MARGIN * (1.0 - score))
     return min(max(low + doubt * span, floor), high)
 

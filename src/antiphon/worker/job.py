@@ -127,7 +127,15 @@ class JobContext:
                 redaction=self.redaction,
                 on_error=lambda error: here.post(session.report_error, "log", str(error)),
             )
-        return Services(core=core, plane=plane, leg=self.leg, log=log, telemetry=self._account, record=self._recording)
+        return Services(
+            id=self.id,
+            core=core,
+            plane=plane,
+            leg=self.leg,
+            log=log,
+            telemetry=self._account,
+            record=self._recording,
+        )
 
     async def _release(self) -> None:
         """Once, after the session ended: report, callbacks."""
