@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from antiphon.agents.agent import Agent as Agent
     from antiphon.agents.agent import ModelSettings as ModelSettings
+    from antiphon.agents.nodes import FlushSentinel as FlushSentinel
     from antiphon.audio.frames import AudioFrame as AudioFrame
     from antiphon.audio.frames import TimedWord as TimedWord
     from antiphon.chat.context import ChatContext as ChatContext
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from antiphon.session.events import ErrorEvent as ErrorEvent
     from antiphon.session.events import UserInputTranscribedEvent as UserInputTranscribedEvent
     from antiphon.session.events import UserStateChangedEvent as UserStateChangedEvent
-    from antiphon.agents.nodes import FlushSentinel as FlushSentinel
     from antiphon.session.options import EndpointingOptions as EndpointingOptions
     from antiphon.session.options import InterruptionOptions as InterruptionOptions
     from antiphon.session.options import LadderOptions as LadderOptions

@@ -18,11 +18,8 @@ from antiphon.kernel.signals import GateChanged, Signal
 if TYPE_CHECKING:
     from antiphon.kernel.state import KernelState
 
-View = "KernelState"
-"""What a machine may read of the others. It writes only its own part."""
 
-
-class KernelFault(RuntimeError):
+class KernelFault(RuntimeError):  # noqa: N818  (the field's name)
     """The machines broke a rule of the kernel: a defect of Antiphon, never of its user."""
 
 

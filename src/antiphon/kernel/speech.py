@@ -163,9 +163,8 @@ def pick(state: SpeechState, view: KernelState, out: Out) -> None:
     speech = _first(state)
     if speech is None or not speech.ready() or gates.SPEECH & view.gates.keys():
         return
-    if current is not None and current.sounding:
-        if speech.priority != "ladder" or not _yield(current, out):
-            return
+    if current is not None and current.sounding and (speech.priority != "ladder" or not _yield(current, out)):
+        return
     if speech.priority != "ladder":
         if speech.interruptible and gates.FLOOR in view.gates:
             return

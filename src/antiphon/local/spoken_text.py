@@ -52,8 +52,8 @@ def say(word: str) -> str:
     if match is None:
         return word
     before, core, after = match.groups()
-    if not core:
-        return word if any(mark in word for mark in ".,!?;:") else ""
+    if core not in ("&", "%") and not any(c.isalnum() for c in core):
+        return after.strip("\"')\u201d\u2019")
     return f"{before}{_say_core(core)}{after}"
 
 

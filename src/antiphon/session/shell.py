@@ -16,6 +16,7 @@ import msgspec
 
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
+from antiphon.errors import ModelError
 from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
@@ -217,14 +218,20 @@ class Shell:
     # --- starting ------------------------------------------------------------------------------------------------
 
     async def prewarm(self) -> None:
-        """Load or connect the models, all at once. Raises what the first one that cannot raises."""
+        """Load or connect the models, all at once. What may work later is reported; what cannot work is raised."""
         bound = self.bound
         sound = (bound.stt, bound.tts, bound.detector) if self.services.leg is not None else ()
         models = [model for model in (bound.llm, *sound) if model is not None]
 
         async def one(model: Any) -> None:
-            async for _ in across(lambda: _once(model.prewarm()), home=self.lane if model.on_core else self.user_lane):
-                pass
+            home = self.lane if model.on_core else self.user_lane
+            try:
+                async for _ in across(lambda: _once(model.prewarm()), home=home):
+                    pass
+            except ModelError as exc:
+                if not exc.retryable:
+                    raise
+                self.tell(self.side.error, model.provider or type(model).__name__, str(exc), True)
 
         await asyncio.gather(*(one(model) for model in models))
         await self.listening.prefill.instructions()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from antiphon import __version__
+from antiphon.models.redaction import Redaction
 from antiphon.telemetry.collector import Collector
 from antiphon.telemetry.otel import Metrics, Traces
 from antiphon.telemetry.records import Stall
 from antiphon.telemetry.report import SessionReport, report_of
-from antiphon.telemetry.stalls import StallMonitor
 from antiphon.telemetry.usage import message_metrics, usage_of
+from antiphon.worker.loop_watch import LOOP_WATCH
 
 if TYPE_CHECKING:
     from antiphon.session.lanes import Lane
@@ -25,23 +24,20 @@ if TYPE_CHECKING:
 
 
 class Account:
-    """``core``: the lane everything is told on. ``watch``: the user's loop, where it is one of its own."""
+    """``core``: the lane everything is told on. ``watch``: watch the running loop, the user's. ``redaction``: of what
+    traces say."""
 
     def __init__(
-        self, session: AgentSession[Any], core: Lane, *, watch: asyncio.AbstractEventLoop | None, id: str
+        self, session: AgentSession[Any], core: Lane, *, watch: bool, id: str, redaction: Redaction | None
     ) -> None:
         self._session, self._core, self.id = session, core, id
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._traces = Traces(session=id, epoch=time.time())
+        self._traces = Traces(session=id, epoch=time.time(), redaction=redaction)
         self.collector = Collector(observers=[Metrics(), self._traces])
-        self._monitor: StallMonitor | None = None
-        if watch is not None:
-            self._monitor = StallMonitor(lambda stall: core.post(self._stalled, stall))
-            self._monitor.start()
-            self._monitor.watch("user", watch, threading.get_ident())
+        self._unwatch = LOOP_WATCH.listen(lambda stall: core.post(self._stalled, stall)) if watch else None
 
     def _stalled(self, stall: Stall) -> None:
-        self.collector.stall(msgspec.structs.replace(stall, at=self._session.now()))
+        self.collector.stall(msgspec.structs.replace(stall, loop="user", at=self._session.now()))
 
     # --- Telemetry -----------------------------------------------------------------------------------------------
 
@@ -80,10 +76,9 @@ class Account:
 
     def stop(self) -> None:
         """Stop watching the user's loop."""
-        if self._monitor is not None:
-            self._monitor.unwatch("user")
-            self._monitor.stop()
-            self._monitor = None
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
 
     def report(self, *, recording: str, log: str) -> SessionReport:
         """The session report so far."""

@@ -117,8 +117,8 @@ class JobContext:
             plane = await runtime.plane(plane) if self.leg is not None else _NO_PLANE
         self._recording = record if isinstance(record, str) else "call.wav" if record else self.record or ""
         account_type = import_module("antiphon.worker.account").Account
-        watch = here.loop if self.user_loop == "own" else None
-        self._account = account_type(session, core, watch=watch, id=self.id)
+        watch = self.user_loop == "own"
+        self._account = account_type(session, core, watch=watch, id=self.id, redaction=self.redaction)
         log = self.log
         if isinstance(log, str):
             log = FileEventLog(
