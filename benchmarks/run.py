@@ -28,17 +28,16 @@ PYTHONS = {"antiphon": Path(sys.executable), **PEERS, "null": Path(sys.executabl
 
 SIZES = {
     "null": (1, 20),
-    "antiphon": (1, 8, 20, 40, 60),
+    "antiphon": (1, 8, 20, 60, 80),
     "livekit": (1, 8, 12, 20),
     "pipecat": (1, 8, 12),
 }
 """Calls at once, per framework. The largest are beyond what it holds, so that the limit is seen."""
 
 SCRIPTS: dict[str, tuple[str, ...]] = {
-    "plane": ("plane_neighbours.py",),
-    "default cpu": ("default_cpu.py",),
+    "plane": ("plane_neighbours.py", "plane_cpu.py"),
     "simulation": ("simulation.py",),
-    "voice to voice": ("voice_to_voice.py",),
+    "voice": ("voice_to_voice.py",),
     "first minute": ("first_minute.py",),
 }
 """Parts that have a script of their own: it takes ``--out FILE`` for its JSON and prints its table."""
@@ -103,7 +102,12 @@ def dialogue(options: argparse.Namespace) -> list[Result]:
     columns = [[(name, size) for size in of] for name, of in sizes.items()]
     order = [pair for rank in range(max(map(len, columns))) for column in columns for pair in column[rank : rank + 1]]
     jobs = [
-        Job(name, "dialogue", {"sessions": size, "seconds": 40 if size == 1 else 20}, OUT / f"dialogue.{name}.{size}.json")
+        Job(
+            name,
+            "dialogue",
+            {"sessions": size, "seconds": 40 if size == 1 else 20},
+            OUT / f"dialogue.{name}.{size}.json",
+        )
         for name, size in order
     ]
     found = run_jobs(jobs, 150)

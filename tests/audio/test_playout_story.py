@@ -295,3 +295,54 @@ def test_an_hour_of_one_speech_keeps_a_bounded_past() -> None:
         story.run(10.0)
     buffer = story.plane._lines["a"]._playout._speeches["s"].buffer
     assert sum(piece.samples for piece in buffer._pieces) <= 50 * PLAY_RATE
+
+
+def test_playing_what_is_over_is_refused() -> None:
+    story = Story(MemoryLeg())
+    story.stop("s")
+    story.play("s")
+    assert [(s.speech, s.reason) for s in story.heard(Settled)] == [("s", "refused"), ("s", "refused")]
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["pause", "resume", "duck", "push", "wait"]), st.floats(0.0, 0.3)), max_size=14
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(moves=MOVES, rate=st.sampled_from([24_000, 24_000, 16_000, 48_000]), can_flush=st.booleans(), end=st.booleans())
+def test_whatever_happens_the_ledger_says_what_sounded(
+    moves: list[tuple[str, float]], rate: int, can_flush: bool, end: bool
+) -> None:
+    story = Story(MemoryLeg(out_rate=rate, can_flush=can_flush))
+    playout = story.plane._lines["a"]._playout
+    pushed = 0
+    story.play("s")
+    for move, wait in [("push", 0.0), *moves]:
+        if move == "push":
+            story.push("s", counting(7200, 1 + pushed), last=False)
+            pushed += 7200
+        elif move == "pause":
+            story.pause("s")
+        elif move == "resume":
+            story.resume("s", playout.position("s"))
+        elif move == "duck":
+            playout.duck(story.now, 0.5)
+            playout.duck(story.now, 1.0)
+        story.run(wait)
+    if end:
+        story.push("s", counting(0))
+        story.resume("s", playout.position("s"))
+        story.run(0.3 * (len(moves) + 2))
+    else:
+        story.stop("s")
+    story.run(0.5)
+    settled = story.settled()
+    heard = sounded(story)
+    bursts = 2 * len(moves) + 4
+    assert abs(heard.size * PLAY_RATE / rate - settled.position) <= (0 if rate == PLAY_RATE else 2 * bursts)
+    if end:
+        assert (settled.reason, settled.position, settled.quality) == ("end", pushed, "paced")
+    if rate == PLAY_RATE:
+        same = heard == counting(heard.size)
+        assert np.count_nonzero(~same) <= 2 * FADE * bursts

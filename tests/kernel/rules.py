@@ -15,7 +15,7 @@ from antiphon.kernel.speech import RANK
 from tests.kernel.world import World
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818
     """``rule``: K1 to K8."""
 
     def __init__(self, rule: str, why: str) -> None:
@@ -97,7 +97,7 @@ class Rules:
             raise Broken("K2", f"{fact.speech} was heard twice")
         self.heard.add(fact.speech)
         audio = self.world.plane.get(fact.speech)
-        if audio is None or audio.position <= 0:
+        if audio is None or audio.peak <= 0:
             raise Broken("K2", f"{fact.speech} never sounded, and history has {fact.text!r}")
         if fact.speech.startswith("ladder"):
             return
@@ -105,8 +105,7 @@ class Rules:
         full = [w for w, _, _ in audio.words]
         if words != full[: len(words)]:
             raise Broken("K2", f"{words} is not how {full} begins")
-        now = audio.position if audio.settled is None else audio.settled
-        true = sum(1 for _, a, b in audio.words if (a + b) / 2 <= now)
+        true = sum(1 for _, a, b in audio.words if (a + b) / 2 <= audio.peak)
         off = 3 if fact.estimated else 1 if self.world.resumed else 0
         if len(words) > true + off or (fact.quality != "estimated" and len(words) < true - off):
             raise Broken("K2", f"{fact.speech}: {len(words)} words in history, {true} heard ({fact})")
@@ -213,9 +212,9 @@ class Rules:
         if mine is None:
             return
         for other in speeches.values():
-            if other.phase == "authorised" and other.ready() and RANK[other.priority] < RANK[mine.priority]:
-                if other.base != speech and not other.clip:
-                    raise Broken("K8", f"{speech} plays before {other.id}")
+            before = other.phase == "authorised" and other.ready() and RANK[other.priority] < RANK[mine.priority]
+            if before and not other.clip:
+                raise Broken("K8", f"{speech} plays before {other.id}")
 
     # --- the whole call ------------------------------------------------------------------------------------------
 

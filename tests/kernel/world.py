@@ -30,6 +30,7 @@ class Audio:
         self.samples = 0
         self.total = -1
         self.position = 0.0
+        self.peak = 0.0
         self.state = "idle"  # idle, playing, paused, over
         self.words: list[tuple[str, int, int]] = []
         self.text = ""
@@ -66,6 +67,7 @@ class World:
         self.dead_acks = False
         self.resumed = 0
         self.pairs: set[tuple[str, str]] = set()
+        self.tape: list[ev.Event] = []
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -95,6 +97,7 @@ class World:
         self.seq += 1
         event = msgspec.structs.replace(event, seq=self.seq, now=self.now)
         self.note(event)
+        self.tape.append(event)
         state = self.kernel.state
         self.pairs.add((f"turn {state.turn.phase}", type(event).__name__))
         speech = state.speech.speeches.get(state.speech.current)
@@ -265,6 +268,7 @@ class World:
             if step > 0:
                 self.sounds.append((self.now - step / RATE, self.now))
                 audio.position += step
+                audio.peak = max(audio.peak, audio.position)
                 if not self.dead_acks:
                     self.send(ev.Acked(speech=speech, position=int(audio.position), quality="paced"))
             self.play_loop(speech)

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from antiphon.errors import ModelError, ModelMissingError
 from antiphon.local import LLM_MODEL, defaults, prepare, resolve
-from antiphon.local.client import SharedHost, listening
+from antiphon.local.client import Connection, SharedHost, listening
 from antiphon.local.llm import LocalLLM
 from antiphon.local.requests import AnyRequest, Load, Reply, Speak
 from antiphon.local.server import ModelServer
@@ -33,6 +34,23 @@ LONG = "This sentence is spoken by a process that will not live to see its end, 
 @pytest.fixture
 def socket(tmp_path: Path) -> Path:
     return tmp_path / "w.sock"
+
+
+def kill(connection: Connection) -> None:
+    """End the model process as the kernel would when memory is short."""
+    assert connection.pid > 1
+    os.kill(connection.pid, signal.SIGKILL)
+
+
+def private(path: Path) -> bool:
+    return path.stat().st_mode & 0o777 == 0o600
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def gone(pid: int, seconds: float = 10.0) -> bool:
@@ -56,7 +74,7 @@ def test_one_process_serves_all_and_leaves_when_it_is_not_needed(store: Store, s
         steps: list[tuple[str, str]] = []
         await prepare(["piper-joe", "moonshine-base-en"], lambda m, s, _: steps.append((m, s)), host=one)
         assert steps[:2] == [("piper-joe", "loading"), ("piper-joe", "ready")]
-        assert first.pid == second.pid and socket.stat().st_mode & 0o777 == 0o600
+        assert first.pid == second.pid and private(socket)
         assert os.getpriority(os.PRIO_PROCESS, first.pid) > os.getpriority(os.PRIO_PROCESS, 0)
         sound, other = await asyncio.gather(recorded(one, "The weather is fine."), spoken(two, "Yes."))
         assert other and "weather" in finals(await heard(LocalSTT(two), sound))
@@ -78,7 +96,7 @@ def test_a_process_killed_amid_a_reply_is_started_again(store: Store, socket: Pa
             async for _ in stream:
                 got += 1
                 if got == 1:
-                    os.kill((await host.connect()).pid, signal.SIGKILL)
+                    kill(await host.connect())
         assert raised.value.retryable and got
         assert await spoken(host, "And on it goes.")
         await host.aclose()
@@ -101,9 +119,9 @@ def test_a_client_that_vanishes_frees_its_requests(store: Store, socket: Path) -
 
             async def aclose(self) -> None: ...
 
-        server = asyncio.create_task(ModelServer(Slow(), socket, linger=0.2).run())
-        while not socket.exists():
-            await asyncio.sleep(0.01)
+        server = ModelServer(Slow(), socket)
+        serving = asyncio.create_task(server.run())
+        await until(socket.exists)
         program = (
             "import asyncio, os, pathlib\nfrom antiphon.local.client import SharedHost\n"
             "from antiphon.local.requests import Load\n"
@@ -115,12 +133,11 @@ def test_a_client_that_vanishes_frees_its_requests(store: Store, socket: Path) -
         )
         client = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
         async with asyncio.timeout(10):
-            while running != {"a", "b"}:
-                await asyncio.sleep(0.01)
+            await until(lambda: running == {"a", "b"})
             await client.wait()
-            while running:
-                await asyncio.sleep(0.01)
-            await server
+            await until(lambda: not running)
+            server.stop()
+            await serving
 
     asyncio.run(story())
 
@@ -158,10 +175,8 @@ def test_nonsense_on_the_socket_ends_only_that_client(store: Store, socket: Path
 def test_a_stale_socket_is_replaced(store: Store, socket: Path) -> None:
     async def story() -> None:
         host = SharedHost(store, socket=socket, linger=0.2)
-        os.kill((await host.connect()).pid, signal.SIGKILL)
-        while listening(socket):
-            await asyncio.sleep(0.01)
-        assert socket.exists()
+        kill(await host.connect())
+        await until(lambda: not listening(socket) and socket.exists())
         await host.aclose()
         assert (await host.connect()).alive
         await host.aclose()
@@ -203,9 +218,10 @@ def test_names_resolve_to_models(store: Store) -> None:
 
 
 def test_the_socket_is_in_a_private_directory(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    path = socket_path(store)
-    assert path.parent == tmp_path / "antiphon" and path.parent.stat().st_mode & 0o777 == 0o700
+    with tempfile.TemporaryDirectory() as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        path = socket_path(store)
+        assert path.parent == Path(runtime) / "antiphon" and path.parent.stat().st_mode & 0o777 == 0o700
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     deep = Store(tmp_path / ("x" * 100) / "models", catalog=store.catalog)
     assert len(os.fsencode(socket_path(deep))) <= 108 and socket_path(deep) != socket_path(store)

@@ -60,12 +60,12 @@ def test_partials_and_finals_share_a_segment_and_count_revisions() -> None:
         ears.hearing.start()
         await asyncio.sleep(0.1)
         assert [(e.segment, e.revision, e.text) for e in ears.of(Partial)] == [
-            ("s0", 1, "one"),
-            ("s0", 2, "one two"),
-            ("s1", 1, "three"),
+            ("1.0", 1, "one"),
+            ("1.0", 2, "one two"),
+            ("1.1", 1, "three"),
         ]
         final = ears.of(Final)[0]
-        assert (final.segment, final.revision, final.at) == ("s0", 3, 0.1)
+        assert (final.segment, final.revision, final.at) == ("1.0", 3, 0.1)
         assert ears.of(ProviderTurn) == [ProviderTurn(edge="end")]
         await ears.hearing.aclose()
 
@@ -128,7 +128,10 @@ def test_a_deaf_recogniser_is_noticed_while_the_caller_speaks() -> None:
     async def main() -> None:
         ears = Ears(node)
         ears.hearing.start()
-        await ears.hears(4.0)
+        for _ in range(3):
+            await ears.hears(1.3)
+            await ears.hears(1.0, speech=False)
+        await ears.hears(0.5)
         await ears.hearing.aclose()
         assert len(started) == 2
         assert "said nothing" in ears.of(SttLost)[0].error

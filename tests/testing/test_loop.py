@@ -160,3 +160,16 @@ def test_the_clock_does_not_start_at_zero() -> None:
         assert loop.time() == START > 0
     finally:
         loop.close()
+
+
+def test_no_timer_fires_early() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        due = [START + 0.1 * 3 * n for n in range(200)] + [START + 0.3 * n for n in range(200)]
+        early: list[float] = []
+        for when in due:
+            loop.call_at(when, lambda when=when: loop.time() < when and early.append(when))
+        await asyncio.sleep(100)
+        assert not early
+
+    run(main(), seed=3)

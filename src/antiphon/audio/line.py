@@ -99,7 +99,7 @@ class Line:
             case Heartbeat(callers_move=callers_move):
                 self._heartbeat, self._callers_move, self._dead_men = now, callers_move, 0
             case PlaySpeech(speech=speech, interruptible=interruptible):
-                playout.play(speech, interruptible)
+                playout.play(now, speech, interruptible)
             case PauseSpeech(speech=speech):
                 reflex.decided(speech)
                 playout.pause(now, speech)

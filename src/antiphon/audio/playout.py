@@ -140,8 +140,10 @@ class Playout:
         if last:
             speech.buffer.finish()
 
-    def play(self, name: str, interruptible: bool) -> None:
+    def play(self, now: float, name: str, interruptible: bool) -> None:
+        """Let ``name`` sound as its audio comes; one that is over is refused."""
         if name in self._ended:
+            self._refuse(now, name)
             return
         speech = self._speeches.setdefault(name, Speech(name))
         speech.interruptible = interruptible
@@ -154,15 +156,11 @@ class Playout:
         clip = self._clips.get(key)
         if clip is None or name in self._speeches or name in self._ended:
             if not own:
-                self.out.append(
-                    Settled(
-                        line=self._line, at=now, speech=name, position=0, quality=self._leg.quality, reason="refused"
-                    )
-                )
+                self._refuse(now, name)
             return False
         speech = self._speeches[name] = Speech(name, clip.copy())
         speech.own = own
-        self.play(name, True)
+        self.play(now, name, not own)
         return True
 
     def store_clip(self, key: str, frames: tuple[AudioFrame, ...]) -> None:
@@ -187,7 +185,8 @@ class Playout:
         speech = self._speeches.get(name)
         if speech is None or speech.state != "playing":
             return False
-        self._take_back(now, speech)
+        if speech.begun_at is not None:
+            self._take_back(now, speech)
         speech.state = "paused"
         return True
 
@@ -210,15 +209,11 @@ class Playout:
         if speech is None:
             if name not in self._ended:
                 self._ended.append(name)
-                self.out.append(
-                    Settled(
-                        line=self._line, at=now, speech=name, position=0, quality=self._leg.quality, reason="refused"
-                    )
-                )
+                self._refuse(now, name)
             return
         if speech.state == "stopping":
             return
-        if speech.state == "playing":
+        if speech.state == "playing" and speech.begun_at is not None:
             self._take_back(now, speech)
         speech.state = "stopping"
         speech.settle_by = now + SETTLE_WITHIN
@@ -304,6 +299,10 @@ class Playout:
                 self.out.append(
                     Progress(line=self._line, at=now, speech=name, position=heard, quality=self._leg.quality)
                 )
+
+    def _refuse(self, now: float, name: str) -> None:
+        quality = self._leg.quality
+        self.out.append(Settled(line=self._line, at=now, speech=name, position=0, quality=quality, reason="refused"))
 
     def _settle(self, now: float, speech: Speech, position: int, reason: Reason, *, estimated: bool = False) -> None:
         quality = "estimated" if estimated else self._leg.quality

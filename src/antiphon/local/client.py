@@ -21,7 +21,7 @@ from antiphon.errors import ModelError
 from antiphon.local.hosts import error_of
 from antiphon.local.requests import AnyRequest, Done, Failed, Reply
 from antiphon.local.store import Store
-from antiphon.local.wire import Ask, Cancel, Welcome, pack, receive, socket_path, to_client
+from antiphon.local.wire import Answer, Ask, Cancel, Welcome, pack, receive, socket_path, to_client
 
 START_TIMEOUT = 20.0
 """Seconds for the model process to listen (it loads no model before it is asked)."""
@@ -32,14 +32,14 @@ LOST = Failed(error="The local model process ended unexpectedly.", hint="It is s
 class Connection:
     """One event loop's connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pid: int) -> None:
         self._reader = reader
         self._writer = writer
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Queue[Reply]] = {}
         self._task = asyncio.create_task(self._read())
         self.alive = True
-        self.pid = 0
+        self.pid = pid
 
     async def ask(self, request: AnyRequest) -> AsyncGenerator[Reply, None]:
         id = next(self._ids)
@@ -66,9 +66,7 @@ class Connection:
         try:
             while True:
                 message = to_client.decode(await receive(self._reader))
-                if isinstance(message, Welcome):
-                    self.pid = message.pid
-                elif message.id in self._waiting:
+                if isinstance(message, Answer) and message.id in self._waiting:
                     self._waiting[message.id].put_nowait(message.reply)
         except EOFError:
             pass
@@ -109,7 +107,7 @@ class SharedHost:
         async with self._opening.setdefault(loop, asyncio.Lock()):
             connection = self._connections.get(loop)
             if connection is None or not connection.alive:
-                connection = self._connections[loop] = Connection(*await self._open())
+                connection = self._connections[loop] = await self._open()
             return connection
 
     async def aclose(self) -> None:
@@ -118,15 +116,26 @@ class SharedHost:
         if connection is not None:
             await connection.aclose()
 
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _open(self) -> Connection:
         path = self._socket or socket_path(self._store)
-        with contextlib.suppress(OSError):
-            return await asyncio.open_unix_connection(str(path))
+        with contextlib.suppress(OSError, EOFError):
+            return await greet(path)
         await asyncio.to_thread(start_server, path, self._store.root, self._linger)
         try:
-            return await asyncio.open_unix_connection(str(path))
-        except OSError as error:
+            return await greet(path)
+        except (OSError, EOFError) as error:
             raise ModelError(f"The local model process cannot be reached: {error}") from error
+
+
+async def greet(path: Path) -> Connection:
+    """A connection to the process that listens at ``path``. Raises ``OSError`` or ``EOFError``."""
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    try:
+        welcome = to_client.decode(await receive(reader))
+    except BaseException:
+        writer.close()
+        raise
+    return Connection(reader, writer, welcome.pid if isinstance(welcome, Welcome) else 0)
 
 
 def start_server(path: Path, root: Path, linger: float) -> None:

@@ -72,9 +72,13 @@ async def receive(reader: asyncio.StreamReader) -> bytes:
 
 
 def socket_path(store: Store) -> Path:
-    """The socket of the model process for this version and these models: in a directory that only this user can enter."""
+    """The socket of the model process for this version and these models: in a directory that only this user can enter.
+
+    The name also tells one state of this package's files from another, so that changed code meets no old process.
+    """
+    code = sorted(f"{path.name}={path.stat().st_mtime_ns}" for path in Path(__file__).parent.glob("*.py"))
     rows = sorted(f"{row.name}={row.digest}" for row in store.catalog.values())
-    content = "\n".join([__version__, str(store.root.resolve()), *rows])
+    content = "\n".join([__version__, str(store.root.resolve()), *rows, *code])
     name = f"models-{__version__}-{hashlib.sha256(content.encode()).hexdigest()[:12]}.sock"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     choices = [Path(runtime) / "antiphon"] if runtime and os.access(runtime, os.W_OK) else []

@@ -19,7 +19,7 @@ from antiphon.session.lanes import Inlet, Lane
 
 RING_SECONDS = 15.0
 DEAF_AFTER = 3.0
-"""Seconds of continuous speech without any word from the recogniser."""
+"""Seconds of speech, over pauses too, without any word from the recogniser."""
 RETRIES = (0.1, 0.3, 1.0, 2.0, 4.0)
 
 
@@ -44,10 +44,10 @@ class Hearing:
         self._uncovered: deque[AudioFrame] = deque()
         self._inlet: Inlet[AudioFrame] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._streams = 0
         self._segment = 0
         self._revisions: dict[str, int] = {}
-        self._last_word = 0.0
-        self._speech_since: float | None = None
+        self._unanswered = 0.0
         self.dropped = 0
         self.seconds = 0.0
         self._closed = False
@@ -68,8 +68,6 @@ class Hearing:
                 self._uncovered.popleft()
         if frame.speech:
             self._watch(frame)
-        elif frame.speech is False:
-            self._speech_since = None
         if self._inlet is not None:
             self._inlet.put(frame)
 
@@ -105,17 +103,16 @@ class Hearing:
                 await task
 
     def _watch(self, frame: AudioFrame) -> None:
-        if self._speech_since is None:
-            self._speech_since = frame.at
-        quiet_since = max(self._speech_since, self._last_word)
-        if frame.at - quiet_since > DEAF_AFTER and self._task is not None:
-            self._last_word = frame.at
+        self._unanswered += frame.duration
+        if self._unanswered > DEAF_AFTER and self._task is not None:
+            self._unanswered = 0.0
             self._task.cancel("deaf")
 
     async def _run(self) -> None:
         attempt = 0
         while not self._closed:
             self._inlet = Inlet(self._node_lane, limit=1024)
+            self._streams += 1  # another stream counts its segments anew
             for frame in self._uncovered:
                 self._inlet.put(frame)
             error = ""
@@ -146,11 +143,11 @@ class Hearing:
             attempt += 1
 
     def _said(self, event: STTEvent) -> None:
-        self._last_word = self.ring[-1].at if self.ring else self._last_word
+        self._unanswered = 0.0
         if event.kind in ("turn_start", "turn_end"):
             self._post(ProviderTurn(edge="start" if event.kind == "turn_start" else "end"))
             return
-        segment = event.segment or f"s{self._segment}"
+        segment = f"{self._streams}.{event.segment or self._segment}"
         revision = event.revision or self._revisions.get(segment, 0) + 1
         self._revisions[segment] = max(revision, self._revisions.get(segment, 0))
         if event.kind == "partial":

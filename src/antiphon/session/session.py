@@ -301,7 +301,7 @@ class AgentSession(Generic[T]):
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = NOT_GIVEN,
     ) -> None:
         """Other models or turn settings for the session, on a live call."""
-        shell = self._running()
+        self._running()
         assert self._directory is not None
         for kind, model in (("stt", stt), ("llm", llm), ("tts", tts)):
             if model is not NOT_GIVEN:
@@ -309,7 +309,6 @@ class AgentSession(Generic[T]):
         if turn_handling is not NOT_GIVEN:
             self.turn_handling = self._directory.turn_handling = TurnHandlingOptions.of(turn_handling)
         self.agent_changed(self.current_agent)
-        shell.post(ev.PolicyChanged(policy=self._directory.policy(self.current_agent)))
 
     def agent_changed(self, agent: Agent) -> None:
         """An agent's tools, models or settings changed (``Agent.update_*`` calls it)."""

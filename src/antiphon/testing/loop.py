@@ -31,17 +31,13 @@ class SimulationStuckError(AntiphonError):
 
 
 class _Timer(events.TimerHandle):
-    """A timer with a rank among those of the same instant."""
+    """A timer with its place: the instant (whatever floats make of it, 1 ns is one instant) and a rank within it."""
 
-    __slots__ = ("rank",)
-    rank: tuple[float, int]
+    __slots__ = ("place",)
+    place: tuple[float, float, int]
 
     def __lt__(self, other: object) -> bool:
-        if not isinstance(other, _Timer):
-            return NotImplemented
-        if self._when == other._when:  # type: ignore[attr-defined]
-            return self.rank < other.rank
-        return bool(self._when < other._when)  # type: ignore[attr-defined]
+        return self.place < other.place if isinstance(other, _Timer) else NotImplemented
 
 
 class _JumpingSelector(selectors.BaseSelector):
@@ -87,7 +83,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
         self._jumping.loop = self
-        self._clock_resolution = 1e-9
+        self._clock_resolution = 1e-12
+        self._latest: dict[float, float] = {}
         self._seed = seed
         self._random = random.Random(seed)
         self._count = 0
@@ -111,9 +108,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> _Timer:  # type: ignore[override]
         self._check_closed()  # type: ignore[attr-defined]
-        timer = _Timer(round(when, 9), callback, args, self, context)
+        timer = _Timer(when, callback, args, self, context)
         self._count += 1
-        timer.rank = (self._random.random() if self._seed else 0.0, self._count)
+        instant = round(when, 9)
+        timer.place = (instant, self._random.random() if self._seed else 0.0, self._count)
+        self._latest[instant] = max(when, self._latest.get(instant, when))
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
@@ -165,8 +164,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 hint=f"Still waiting:\n{waiting_tasks(self)}",
             )
         self._quiet_polls = 0
-        self._now = max(self._now, self._scheduled[0]._when)  # type: ignore[attr-defined]
+        first: _Timer = self._scheduled[0]  # type: ignore[attr-defined]
+        # All of an instant are due at the latest of its times: no timer ever fires early.
+        self._now = max(self._now, self._latest.get(first.place[0], first.when()))
         self.jumps += 1
+        if len(self._latest) > 4_096:
+            self._latest = {instant: at for instant, at in self._latest.items() if at > self._now}
         if self._now > self._limit:
             raise SimulationStuckError(
                 f"The run was not over after {self._limit - START:.0f} s of virtual time.",
