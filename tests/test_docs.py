@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,14 @@ def test_python_samples_are_valid(page: Path) -> None:
 def test_the_fifteen_lines_are_the_example(name: str) -> None:
     example = (ROOT / "examples" / "hello.py").read_text(encoding="utf-8").split("\n", 2)[2]
     assert example.strip() in [code.strip() for code in blocks(ROOT / name, "python")]
+
+
+def test_the_test_of_the_tutorial_passes(call: Any) -> None:
+    names: dict[str, Any] = {}
+    for code in blocks(ROOT / "docs" / "tutorial.md", "python"):
+        if "class Shop" in code or "def test_" in code:
+            exec(compile(code, "tutorial.md", "exec"), names)
+    names["test_opening_hours"](call)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -42,6 +42,7 @@ class Rules:
         self.entered = 0
         self.rebound = 0
         self.owners = 0
+        self.current = ""
         self.said: list[str] = []
         self.speculative: dict[ev.Op, str] = {}
         self.positions = 0
@@ -189,12 +190,12 @@ class Rules:
 
     def on_Rebind(self, effect: fx.Rebind) -> None:  # noqa: N802
         self.rebound += 1
+        self.current = effect.agent.key
         if self.rebound != self.entered + self.owners:
             raise Broken("K6", "an agent entered without being bound, or twice")
 
     def on_CallHook(self, effect: fx.CallHook) -> None:  # noqa: N802
-        current = self.world.kernel.state.agents.current
-        if effect.hook == "on_user_turn_completed" and current is not None and effect.agent != current.key:
+        if effect.hook == "on_user_turn_completed" and effect.agent != self.current:
             raise Broken("K6", "the turn went to an agent that had left")
 
     # --- K7 ------------------------------------------------------------------------------------------------------

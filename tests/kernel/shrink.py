@@ -46,12 +46,14 @@ def breaks(tape: list[ev.Event], finish: bool = True) -> str:
     return ""
 
 
-def shrink(tape: list[ev.Event], test: Callable[[list[ev.Event]], str] = breaks) -> tuple[list[ev.Event], str]:
-    """The shortest tape found that breaks the same rule; the tape itself where it cannot be replayed alone."""
+def shrink(
+    tape: list[ev.Event], rule: str, test: Callable[[list[ev.Event]], str] = breaks
+) -> tuple[list[ev.Event], bool]:
+    """The shortest tape found that breaks ``rule`` by itself, and whether it does."""
     tape = [msgspec.structs.replace(event, seq=0) for event in tape if not isinstance(event, ev.Tick)]
-    rule = test(tape)
     tries, size = 0, max(1, len(tape) // 2)
-    while rule and size and tries < TRIES:
+    fails = test(tape) == rule
+    while fails and size and tries < TRIES:
         at = 0
         while at < len(tape) and tries < TRIES:
             tries += 1
@@ -61,14 +63,15 @@ def shrink(tape: list[ev.Event], test: Callable[[list[ev.Event]], str] = breaks)
             else:
                 at += size
         size //= 2
-    return tape, rule
+    return tape, fails
 
 
 def story(world: World, error: Exception) -> str:
     """What happened, in as few lines as possible."""
-    tape, rule = shrink(world.tape)
+    rule = getattr(error, "rule", type(error).__name__)
+    tape, fails = shrink(world.tape, rule)
     lines = [f"seed {world.seed}: {error}"]
-    if rule:
+    if fails:
         lines.append(f"{len(tape)} of {len(world.tape)} events are enough to break {rule}:")
         lines += [f"  {e.now:7.2f}  {type(e).__name__} " + _fields(e) for e in tape]
     else:

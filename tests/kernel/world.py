@@ -31,6 +31,8 @@ class Audio:
         self.total = -1
         self.position = 0.0
         self.peak = 0.0
+        self.since = -1.0
+        self.step = 0
         self.state = "idle"  # idle, playing, paused, over
         self.words: list[tuple[str, int, int]] = []
         self.text = ""
@@ -262,8 +264,11 @@ class World:
             self.settle(speech, "end")
             return
 
+        audio.since, audio.step = self.now, step
+        began = self.now
+
         def after() -> None:
-            if audio.state != "playing":
+            if audio.state != "playing" or audio.since != began:
                 return
             if step > 0:
                 self.sounds.append((self.now - step / RATE, self.now))
@@ -275,8 +280,20 @@ class World:
 
         self.at(step / RATE if step > 0 else 0.05, after)
 
+    def halt(self, audio: Audio) -> None:
+        """It stops in the middle of an interval: what has sounded of that counts."""
+        if audio.state == "playing":
+            step = min(audio.step, int((self.now - audio.since) * RATE))
+            if step > 0:
+                self.sounds.append((audio.since, self.now))
+                audio.position += step
+                audio.peak = max(audio.peak, audio.position)
+            audio.since = -1.0
+
     def settle(self, speech: str, reason: Any) -> None:
         audio = self.plane[speech]
+        if reason == "stopped":
+            self.halt(audio)
         audio.state = "over"
         audio.settled = int(audio.position)
         if self.dead_acks and self.chance(0.8):
@@ -287,6 +304,7 @@ class World:
     def do_Pause(self, effect: fx.Pause) -> None:  # noqa: N802
         audio = self.plane.get(effect.speech)
         if audio is not None and audio.state == "playing":
+            self.halt(audio)
             audio.state = "paused"
 
     def do_Resume(self, effect: fx.Resume) -> None:  # noqa: N802
@@ -446,6 +464,7 @@ class World:
         speech = next((s for s, a in self.plane.items() if a.state == "playing" and s == self.on_air), None)
         if speech is not None:
             audio = self.plane[speech]
+            self.halt(audio)
             audio.state = "paused"
             self.send(ev.AutoPaused(speech=speech, position=int(audio.position), at=self.now))
 

@@ -413,3 +413,37 @@ def test_userdata_is_what_tools_see() -> None:
         assert session.userdata == {"n": 1}
 
     talk(Counting(), ScriptedLLM({"go": [calls("count"), "Counted."]}), story, userdata={"n": 0})
+
+
+def test_usage_is_told_when_a_speech_is_done() -> None:
+    async def story(session: AgentSession[Any]) -> None:
+        told: list[Any] = []
+        session.on("usage_updated", told.append)
+        await session.run(user_input="go")
+        assert told
+        assert any(entry.kind == "llm" for entry in told[-1].usage)
+
+    talk(Agent(instructions="x"), ScriptedLLM("Yes."), story)
+
+
+def test_a_hook_that_swallows_its_cancellation_is_left_behind_and_named() -> None:
+    class Stubborn(Agent):
+        async def on_exit(self) -> None:
+            until = asyncio.get_running_loop().time() + 60
+            while asyncio.get_running_loop().time() < until:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    pass
+
+    async def main() -> None:
+        session: AgentSession[Any] = AgentSession(stt=None, llm=ScriptedLLM(), tts=None, turn_detector=None)
+        errors: list[Any] = []
+        session.on("error", errors.append)
+        await session.start(Stubborn(instructions="x"), JobContext(user_loop="shared"))
+        began = asyncio.get_running_loop().time()
+        await session.aclose(2.0)
+        assert asyncio.get_running_loop().time() - began <= 2.1
+        assert any("stubborn.on_exit" in error.error for error in errors)
+
+    run(main())

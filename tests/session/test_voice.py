@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 from antiphon import Agent, AudioFrame, ModelSettings, function_tool
@@ -195,7 +196,7 @@ def test_speeches_keep_their_distance_and_their_priority() -> None:
     result = hold(Simulation(Several, Caller().stays_silent(12.0), min_consecutive_speech_delay=1.0))
     assert [text for _, text in texts(result)] == ["First of all.", "Second of all.", "Background one."]
     sounds = result.agent_sounds
-    assert all(later.start - earlier.end >= 0.9 for earlier, later in zip(sounds, sounds[1:], strict=False))
+    assert all(later.start - earlier.end >= 0.9 for earlier, later in pairwise(sounds))
 
 
 def test_state_of_the_agent_is_recorded_at_a_turns_end() -> None:

@@ -68,7 +68,7 @@ def test_waiting_for_nothing_is_an_error_that_names_who_waits() -> None:
 
 def test_a_spinning_task_is_an_error() -> None:
     async def main() -> None:
-        while True:  # noqa: ASYNC110
+        while True:
             await asyncio.sleep(0)
 
     with pytest.raises(SimulationStuckError, match="stood still"):
@@ -77,7 +77,7 @@ def test_a_spinning_task_is_an_error() -> None:
 
 def test_a_run_has_a_limit() -> None:
     async def main() -> None:
-        while True:  # noqa: ASYNC110
+        while True:
             await asyncio.sleep(1)
 
     with pytest.raises(SimulationStuckError, match="60 s"):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from antiphon.cli.run import Entrypoint
     from antiphon.session.session import AgentSession
 
+WAV_MANNERS = {"wait_for_reply": True, "lead_in": 1.0, "tail": 2.0}
+"""How a recorded caller behaves: lets a greeting end, waits for an answer, and for a while more before hanging up."""
+
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """The words of ``console``."""
@@ -26,7 +29,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
     how = top.add_mutually_exclusive_group()
     how.add_argument("--text", action="store_true", help="type instead of talking: one line is one turn")
     how.add_argument(
-        "--wav", type=Path, nargs="+", metavar="FILE", help="the caller's audio comes from files, paced in real time"
+        "--wav",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="the caller is a recording, paced in real time; of several, each waits for the answer to the one before",
     )
     how.add_argument("--list-devices", action="store_true", help="show the sound devices and stop")
     files = top.add_argument_group("files")
@@ -39,9 +46,6 @@ def parser(prog: str) -> argparse.ArgumentParser:
     sound.add_argument("--output", metavar="DEVICE", help="loudspeaker: number or part of its name")
     sound.add_argument("--no-aec", action="store_true", help="no echo cancelling (with headphones)")
     sound.add_argument("--plane", choices=("thread", "process"), default="thread", help="where sound runs")
-    top.add_argument(
-        "--one-by-one", action="store_true", help="with --wav: the next file starts when the agent has answered"
-    )
     return top
 
 
@@ -87,7 +91,7 @@ def leg_of(options: argparse.Namespace) -> LegSpec | None:
     if options.text:
         return None
     if options.wav:
-        wav: dict[str, Any] = {"path": [str(path) for path in options.wav], "wait_for_reply": options.one_by_one}
+        wav: dict[str, Any] = {"path": [str(path) for path in options.wav], **WAV_MANNERS}
         if options.out:
             wav["out"] = str(options.out)
         return LegSpec("wav", wav)
@@ -126,11 +130,13 @@ def check(options: argparse.Namespace) -> None:
             raise AudioError(f"There is no file {str(path)!r}.", hint="Pass a WAV recording to --wav.")
     if options.out and not options.wav:
         raise ConfigurationError("--out goes with --wav.", hint="Use --record to keep both sides of any call.")
-    if options.one_by_one and not options.wav:
-        raise ConfigurationError("--one-by-one goes with --wav.", hint="Leave it out.")
     for name in ("out", "record", "report", "log"):
         path = getattr(options, name)
         if path is not None and not path.resolve().parent.is_dir():
             raise ConfigurationError(f"--{name}: there is no folder {str(path.parent)!r}.", hint="Make it first.")
+    if not options.text and not options.wav:
+        from antiphon.cli.devices import need_devices
+
+        need_devices()
     if options.text and options.record:
         raise ConfigurationError("A typed conversation has no sound to record.", hint="Leave --record out.")

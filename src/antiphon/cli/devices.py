@@ -55,6 +55,20 @@ def list_devices() -> list[Device]:
     return found
 
 
+INSTEAD = "Without one: console --text types, console --wav FILE plays a caller."
+
+
+def need_devices() -> None:
+    """Raises ``AudioError`` unless there is a microphone and a loudspeaker to talk with."""
+    try:
+        found = list_devices()
+    except AudioError as error:
+        raise AudioError(error.message, hint=f"{error.hint}. {INSTEAD}") from error
+    for name, there in (("microphone", any(d.inputs for d in found)), ("loudspeaker", any(d.outputs for d in found))):
+        if not there:
+            raise AudioError(f"This machine has no {name}.", hint=INSTEAD)
+
+
 def print_devices() -> None:
     """The table of ``console --list-devices``."""
     found = list_devices()

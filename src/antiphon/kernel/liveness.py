@@ -135,7 +135,7 @@ def on_review(state: LivenessState, signal: Review, view: KernelState, out: Out)
             state.began = until
             state.rung = 0
     else:
-        state.quiet = min(state.quiet, out.now)
+        state.quiet, state.began = min(state.quiet, out.now), min(state.began, out.now)
     if callers_voice(view):
         if state.floor < 0:
             state.floor = out.now

@@ -184,8 +184,6 @@ def cut(state: SpeechState, speech: Speech, view: KernelState, out: Out) -> None
     """What is there is all of it: it sounds to its end, then it is stopped."""
     for n in [n for n, s in speech.segments.items() if s.samples <= 0]:
         del speech.segments[n]
-    for segment in speech.segments.values():
-        segment.done = segment.done or not segment.words
     speech.total = speech.available()
     if speech.total <= 0:
         stop(state, speech, "failed", view, out)

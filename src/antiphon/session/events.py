@@ -86,9 +86,9 @@ class AgentFalseInterruptionEvent(SessionEvent, frozen=True, kw_only=True):
 
 
 class UsageUpdatedEvent(SessionEvent, frozen=True, kw_only=True):
-    """Usage so far, per model: plain data as in the session report."""
+    """Usage so far, one entry a model, as in the session report. Comes when a speech is done."""
 
-    usage: dict[str, Any]
+    usage: list[Any]
 
 
 class ErrorEvent(SessionEvent, frozen=True, kw_only=True):

@@ -136,6 +136,7 @@ class UserSide:
             handle._finish()
             if self.current is handle:
                 self.current = None
+            self.emitter.emit("usage_updated", se.UsageUpdatedEvent(usage=self._session.usage, at=at))
         self._check_runs()
 
     def _idle(self, body: dict[str, Any], at: float) -> None:
@@ -146,6 +147,12 @@ class UserSide:
                     future.set_result(None)
             self.idle.clear()
             self._check_runs()
+
+    def _close(self, body: dict[str, Any], at: float) -> None:
+        """The event itself is emitted when everything is freed; here is said what could not be."""
+        left = ", ".join(body.get("abandoned", ()))
+        if left:
+            self.error("close", f"did not end in time and was left behind: {left}", True)
 
     # --- facts ---------------------------------------------------------------------------------------------------
 
@@ -229,9 +236,6 @@ class UserSide:
         self.current_agent = agent
         self.started.set()
 
-    def usage(self, usage: dict[str, Any], at: float) -> None:
-        self.emitter.emit("usage_updated", se.UsageUpdatedEvent(usage=usage, at=at))
-
     # --- runs and the end ----------------------------------------------------------------------------------------
 
     def _check_runs(self) -> None:
@@ -266,5 +270,5 @@ _SPECIAL: dict[str, Callable[[UserSide, dict[str, Any], float], None]] = {
     "speech_created": UserSide._created,
     "speech_completed": UserSide._completed,
     "idle": UserSide._idle,
-    "close": lambda side, body, at: None,  # emitted when everything is freed
+    "close": UserSide._close,
 }
