@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from numpy.typing import NDArray
 
 from antiphon.audio.edges import EdgeDetector, EnergyGate
+from antiphon.audio.frames import AudioFrame
 from antiphon.audio.plane import Plane
 from antiphon.audio.seam import CloseLine, LegSpec, LineConfig, LineError, MicAudio, OpenLine, VadEdge
 from antiphon.audio.vad import EnergyVAD, SileroVAD
@@ -181,3 +184,17 @@ def test_silero_finds_a_spoken_order_and_its_end(silero: SileroVAD, clip: Path) 
     assert [edge.edge for edge in edges] == ["start", "end"] * (len(edges) // 2)
     assert edges[0].at - START == pytest.approx(0.5 + loud[0] / 16_000, abs=0.15)
     assert edges[-1].at - START == pytest.approx(0.5 + loud[-1] / 16_000, abs=0.3)
+
+
+def test_capture_times_that_jump_cost_no_sound() -> None:
+    random = np.random.default_rng(3)
+
+    class Jumpy(MemoryLeg):
+        def capture(self, now: float) -> Sequence[AudioFrame]:
+            return [structs.replace(frame, at=frame.at + random.uniform(-0.2, 0.2)) for frame in super().capture(now)]
+
+    sound = random.integers(-3000, 3000, 16_000).astype(np.int16)
+    story = Story(Jumpy(sound))
+    story.run(1.5)
+    data = b"".join(message.frame.data for message in story.heard(MicAudio))
+    assert np.array_equal(np.frombuffer(data, dtype="<i2")[:16_000], sound)

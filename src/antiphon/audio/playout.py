@@ -28,7 +28,8 @@ LEAD = 0.06
 
 PROGRESS_EVERY = 0.2
 SETTLE_WITHIN = 0.3
-"""Seconds to wait for a leg's last acknowledgement before the end is estimated."""
+"""Seconds to wait for a leg's last acknowledgement before the end is estimated. After the end of a speech (not after a
+stop) the wait begins anew with each acknowledgement."""
 
 FADE = PLAY_RATE // 200
 """5 ms."""
@@ -37,6 +38,7 @@ _RAMP = 1.0 / (0.02 * PLAY_RATE)
 _FADE_IN = 1.0 / FADE
 _TICK = 0.02
 _LINE_AHEAD = 900 * PLAY_RATE
+_SLOWEST_DEVICE = 2.0
 _MOST_SPEECHES = 256
 _MOST_CLIPS = 64
 _EPSILON = 0.5 / PLAY_RATE
@@ -51,6 +53,7 @@ class Speech:
         "begun_at",
         "buffer",
         "ended_due",
+        "followed",
         "interruptible",
         "name",
         "next",
@@ -73,6 +76,7 @@ class Speech:
         self.settle_by = 0.0
         self.report_at = 0.0
         self.reported = 0
+        self.followed = 0
         self.starved = False
         self.own = False
 
@@ -289,6 +293,9 @@ class Playout:
             if not self._ledger.pending(name):
                 self._settle(now, speech, heard, reason)
                 return
+            if heard > speech.followed and not stopping:
+                speech.followed = heard
+                speech.settle_by = min(max(speech.settle_by, now + SETTLE_WITHIN), speech.ended_due + _SLOWEST_DEVICE)
             if now >= speech.settle_by - _EPSILON:
                 self._settle(now, speech, max(heard, speech.next), reason, estimated=True)
                 return

@@ -91,7 +91,7 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
         if (run.phase in ("running", "waiting") and run.logged) or run.phase == "waiting":
             return "tool", timers.get(f"tools.deadline:{run.number}", inf), f"tool {run.name}"
     for reply in state.reply.replies.values():
-        if reply.phase != "speculating":
+        if reply.phase not in ("speculating", "saying"):
             return "agent", _rung_at(state), "model"
     for speech in state.speech.speeches.values():
         if speech.phase == "authorised":

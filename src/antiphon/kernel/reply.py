@@ -38,7 +38,7 @@ RETRIES = 2
 RETRY_AFTER = (0.1, 0.6)
 """Seconds before the first and the second retry."""
 
-STATES = ("speculating", "generating", "rendering", "tools", "handoff", "retrying", "done")
+STATES = ("speculating", "generating", "rendering", "saying", "tools", "handoff", "retrying", "done")
 MOVES: dict[tuple[str, str], str] = {
     ("speculating", "adopted"): "generating",
     ("speculating", "rejected"): "done",
@@ -46,15 +46,16 @@ MOVES: dict[tuple[str, str], str] = {
     ("generating", "generated"): "rendering",
     ("generating", "failed"): "retrying",
     ("rendering", "failed"): "retrying",
-    ("rendering", "rendered"): "done",
+    ("rendering", "rendered"): "saying",
+    ("saying", "said"): "done",
     ("retrying", "again"): "generating",
-    ("tools", "failed"): "tools",
+    **{(phase, "lost"): "saying" for phase in ("generating", "rendering", "retrying")},
     ("tools", "batch settled"): "generating",
-    ("tools", "enough"): "done",
+    ("tools", "enough"): "saying",
     ("tools", "handoff"): "handoff",
     ("handoff", "go on"): "generating",
-    ("handoff", "enough"): "done",
-    **{(phase, "ended"): "done" for phase in ("generating", "rendering", "tools", "handoff", "retrying")},
+    ("handoff", "enough"): "saying",
+    **{(phase, "ended"): "done" for phase in ("generating", "rendering", "saying", "tools", "handoff", "retrying")},
 }
 
 
@@ -166,6 +167,12 @@ def done(state: ReplyState, reply: Reply, out: Out) -> None:
     out.signal(ReplyDone(reply.base))
 
 
+def conclude(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:
+    """Nothing more is generated: the chain is over when all of it has been said."""
+    if reply.phase == "saying" and not view.speech.of(reply.base) and move(reply, "said"):
+        done(state, reply, out)
+
+
 def end(state: ReplyState, reply: Reply, outcome: str, view: KernelState, out: Out) -> None:
     """Nothing more of this chain; what has not sounded never will."""
     stop_op(reply, out)
@@ -242,6 +249,6 @@ def failed(
         reply.attempt += 1
     else:
         state.errors += 1
-        move(reply, "ended")
+        move(reply, "lost")
         out.signal(ReplyLost(reply.base, stage, error))
-        done(state, reply, out)
+        conclude(state, reply, view, out)

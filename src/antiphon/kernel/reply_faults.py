@@ -14,6 +14,7 @@ from antiphon.kernel.reply import (
     RETRIES,
     ReplyState,
     begin,
+    conclude,
     done,
     drop_rest,
     end,
@@ -107,6 +108,9 @@ def on_interrupt_asked(state: ReplyState, event: InterruptAsked, view: KernelSta
 def on_settled(state: ReplyState, signal: SpeechSettled, view: KernelState, out: Out) -> None:
     if signal.outcome == "heard" and signal.source == "reply":
         state.errors = 0
+    reply = state.replies.get(signal.base)
+    if reply is not None:
+        conclude(state, reply, view, out)
 
 
 def on_closing(state: ReplyState, signal: Closing, view: KernelState, out: Out) -> None:

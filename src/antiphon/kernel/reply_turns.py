@@ -17,7 +17,7 @@ from antiphon.kernel.reply import (
     Reply,
     ReplyState,
     begin,
-    done,
+    conclude,
     end,
     failed,
     finish_step,
@@ -184,7 +184,7 @@ def progress(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> No
     if move(reply, "generated with tools" if reply.calls else "generated") and reply.calls:
         out.signal(BatchClosed(reply.speech))
     elif reply.audio and move(reply, "rendered"):
-        done(state, reply, out)
+        conclude(state, reply, view, out)
 
 
 def on_batch(state: ReplyState, signal: ToolBatchSettled, view: KernelState, out: Out) -> None:
@@ -200,7 +200,7 @@ def on_batch(state: ReplyState, signal: ToolBatchSettled, view: KernelState, out
         out.fact(ft.SilenceChosen(at=out.now, turn=reply.turn, reason="no tool asked for one"))
         move(reply, "enough")
         finish_step(state, reply)
-        done(state, reply, out)
+        conclude(state, reply, view, out)
     elif move(reply, "batch settled"):
         finish_step(state, reply)
         reply.tool_steps += 1
@@ -223,7 +223,7 @@ def on_handoff_done(state: ReplyState, signal: HandoffDone, view: KernelState, o
     finish_step(state, reply)
     if signal.spoke:
         move(reply, "enough")
-        done(state, reply, out)
+        conclude(state, reply, view, out)
     elif move(reply, "go on"):
         reply.tool_steps = reply.attempt = 0
         begin(state, reply, view, out)

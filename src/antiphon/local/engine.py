@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from antiphon.errors import AntiphonError, ConfigurationError, ModelError, ModelMissingError
+from antiphon.local.kokoro import KokoroVoice
 from antiphon.local.llama import Llama
 from antiphon.local.moonshine import Moonshine
 from antiphon.local.piper import PiperVoice
@@ -168,7 +169,7 @@ class Engine:
             case Transcribe():
                 yield Transcribed(transcript=model.transcribe(request.pcm))
             case Speak():
-                for speech in model.speak(request.text):
+                for speech in model.speak(request.text, request.voice):
                     yield Sound(speech=speech, rate=model.sample_rate)
 
     def _model(self, name: str) -> Any:
@@ -192,7 +193,7 @@ def load(store: Store, name: str) -> Any:
             recogniser.transcribe(bytes(32_000))
             return recogniser
         case "tts":
-            voice = PiperVoice(folder)
+            voice = KokoroVoice(folder) if row.runtime == "kokoro" else PiperVoice(folder)
             for _ in voice.speak("Ready."):
                 pass
             return voice

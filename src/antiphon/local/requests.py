@@ -32,9 +32,10 @@ class Transcribe(Request, frozen=True, kw_only=True, tag="transcribe"):
 
 
 class Speak(Request, frozen=True, kw_only=True, tag="speak"):
-    """Answer: any number of ``Sound``, ``Done``."""
+    """``voice``: one of the model's voices, empty for its own. Answer: any number of ``Sound``, ``Done``."""
 
     text: str
+    voice: str = ""
 
 
 class Complete(Request, frozen=True, kw_only=True, tag="complete"):

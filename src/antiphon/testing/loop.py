@@ -76,6 +76,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     instant in every run.
     """
 
+    virtual = True
+    """So that code which would start a thread of its own can tell."""
+
     def __init__(
         self, seed: int = 0, *, limit: float = 86_400.0, io_patience: float = 0.002, thread_patience: float = 10.0
     ) -> None:

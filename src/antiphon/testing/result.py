@@ -52,7 +52,7 @@ class Leftovers:
         return bool(self.tasks or self.threads or self.sockets or self.streams or self.lines)
 
 
-@dataclass
+@dataclass(repr=False)
 class CallResult:
     """One simulated call.
 
@@ -198,6 +198,9 @@ class CallResult:
 
     def __str__(self) -> str:
         return self.story()
+
+    def __repr__(self) -> str:
+        return f"<CallResult: {len(self.turns)} turns, {self.duration:.1f} s, {self.close_reason or 'not ended'}>"
 
 
 def _short(fact: AnyFact) -> str:

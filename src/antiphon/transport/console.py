@@ -21,6 +21,8 @@ _BLOCKS_A_SECOND = 50
 _MOST_INPUT_BLOCKS = 100
 _MOST_OUTPUT_SECONDS = 2.0
 _MOST_TAKEN = 200
+_DRIFT = 0.0005
+_STALL = 0.3
 _INSTEAD = "Without a device use: console --wav FILE, or console --text."
 
 
@@ -52,6 +54,8 @@ class ConsoleLeg:
         self._lock = threading.Lock()
         self._events: deque[LegEvent] = deque()
         self._captured: deque[AudioFrame] = deque()
+        self._begin = float("inf")
+        self._taken_in = 0
         self._waiting = bytearray()
         self._taken: deque[_Taken] = deque()
         self._heard = 0
@@ -133,11 +137,17 @@ class ConsoleLeg:
     # --- in PortAudio's threads --------------------------------------------------------------------------------
 
     def _on_input(self, data: Any, samples: int, time: Any, status: Any) -> None:
+        """Blocks come late at times and never early, and not every driver knows when it captured: the stream's begin
+        is taken from the blocks that came soonest."""
         if len(self._captured) >= _MOST_INPUT_BLOCKS:
             self._captured.popleft()
-        delay = time.currentTime - time.inputBufferAdcTime
-        duration = samples / self.in_rate
-        at = driver.now() - (delay if duration <= delay < 1.0 else duration)
+        begin = driver.now() - (self._taken_in + samples) / self.in_rate
+        if begin < self._begin or begin > self._begin + _STALL:
+            self._begin = begin
+        else:
+            self._begin += _DRIFT * samples / self.in_rate
+        at = self._begin + self._taken_in / self.in_rate
+        self._taken_in += samples
         self._captured.append(AudioFrame.pcm(bytes(data), self.in_rate, at=at))
 
     def _on_output(self, data: Any, samples: int, time: Any, status: Any) -> None:
@@ -177,6 +187,8 @@ def _library() -> Any:
             "The PortAudio library is not installed.",
             hint=f"On Debian and Ubuntu run: sudo apt-get install libportaudio2. {_INSTEAD}",
         ) from error
+    except Exception as error:  # PortAudio's own error, raised while it is imported
+        raise AudioError(f"The system's sound does not start: {error}.", hint=_INSTEAD) from error
 
 
 def _settings(

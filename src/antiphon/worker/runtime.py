@@ -124,7 +124,8 @@ def context_for(given: Any) -> JobContext:
     if isinstance(given, JobContext):
         return given
     if given is None or isinstance(given, LegSpec):
-        return JobContext(leg=given)
+        virtual = getattr(asyncio.get_running_loop(), "virtual", False)  # the test kit's clock drives all lanes
+        return JobContext(leg=given, user_loop="shared" if virtual else "own")
     raise ConfigurationError(
         f"session.start() cannot use {type(given).__name__}.",
         hint="Pass the JobContext of the entrypoint or a LegSpec.",
