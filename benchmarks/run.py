@@ -34,10 +34,13 @@ SIZES = {
 }
 """Calls at once, per framework. The largest are beyond what it holds, so that the limit is seen."""
 
+ALONE = {"seconds": 64, "period": 8, "reply": 2}
+MANY = {"seconds": 20}
+
 SCRIPTS: dict[str, tuple[str, ...]] = {
     "plane": ("plane_neighbours.py", "plane_cpu.py"),
     "simulation": ("simulation.py",),
-    "voice": ("voice_to_voice.py",),
+    "voice": ("local_voice.py",),
     "first minute": ("first_minute.py",),
 }
 """Parts that have a script of their own: it takes ``--out FILE`` for its JSON and prints its table."""

@@ -72,6 +72,7 @@ CLOCKS = {"sleep", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter
 CLOCK_READERS = {
     "audio/driver.py": "drives the plane",
     "local/client.py": "starts the model process and waits for its socket",
+    "local/directories.py": "waits for another process to let go of a folder",
     "local/engine.py": "drives the model process",
     "telemetry/stalls.py": "watches a loop from a thread of its own",
     "local/fetch.py": "waits between two tries of a download",

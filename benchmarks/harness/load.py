@@ -164,6 +164,8 @@ async def bargein(adapter: ModuleType, options: argparse.Namespace) -> dict[str,
             missed += 1
         else:
             stopped.append(stop - onset)
+        ends = max(marks.times("speech_off"))
+        await asyncio.sleep(max(0.0, ends - time.monotonic()))
         since = time.monotonic()
     if blocker:
         blocker.cancel()

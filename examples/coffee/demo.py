@@ -48,8 +48,8 @@ STEP_UP = 0.8
 PATIENCE = 60.0
 """Seconds after which a caller who got no answer makes room for the next one."""
 
-LADDER = LadderOptions(filler=4.0, failover=14.0, apology=16.0, end=40.0)
-"""A small machine takes its time: a word in between after 4 s, and no second try before the first has had a chance."""
+LADDER = LadderOptions(filler=4.0, failover=30.0, apology=32.0, end=60.0)
+"""A small machine takes its time: a word in between every 4 s, and no second try before the first has had its chance."""
 
 
 def words() -> argparse.Namespace:
@@ -58,6 +58,7 @@ def words() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N recordings")
     parser.add_argument("--out", type=Path, default=Path("demo-out"), metavar="DIR", help="where the files go")
     parser.add_argument("--llm", default=LLM_MODEL, metavar="NAME", help="another local language model")
+    parser.add_argument("--quiet", action="store_true", help="do not play the call through the loudspeaker")
     parser.add_argument("--plane", choices=("thread", "process"), default="thread", help="where sound runs")
     return parser.parse_args()
 
@@ -99,7 +100,7 @@ async def demo(callers: list[Caller], paths: list[Path], options: argparse.Names
     options.out.mkdir(parents=True, exist_ok=True)
     files = {name: options.out / name for name in ("call.wav", "call.json", "call.jsonl")}
     job = ShownJob(
-        leg=LegSpec("queue_leg:make_leg", {"recordings": [str(path) for path in paths]}),
+        leg=LegSpec("queue_leg:make_leg", {"recordings": [str(path) for path in paths], "aloud": not options.quiet}),
         plane=options.plane,
         record=str(files["call.wav"]),
         report=str(files["call.json"]),
@@ -113,7 +114,7 @@ async def demo(callers: list[Caller], paths: list[Path], options: argparse.Names
         screen.status("loading the models ...")
         began = time.monotonic()
         await session.start(CoffeeCounter(), ctx)
-        screen.line(f"Loaded in {time.monotonic() - began:.1f} s. {len(callers)} callers order in one call.\n")
+        screen.line(f"Loaded in {time.monotonic() - began:.1f} s. Callers in this call: {len(callers)}.\n")
 
     queue = Queue([duration(path) for path in paths])
     status = await hold(entrypoint, job, screen, queue.serve)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from aloud import open_loudspeaker
 
 from antiphon.audio.frames import EAR_RATE, PLAY_RATE, AudioFrame
 from antiphon.audio.leg import LegEvent
@@ -20,7 +21,8 @@ BELL = "#"
 
 
 class QueueLeg:
-    """``recordings``: (samples,) int16 at ``EAR_RATE``, one per caller, in order. Silence while nobody speaks."""
+    """``recordings``: (samples,) int16 at ``EAR_RATE``, one per caller, in order. Silence while nobody speaks.
+    ``aloud``: play both sides through the loudspeaker, where one opens."""
 
     in_rate = EAR_RATE
     out_rate = PLAY_RATE
@@ -28,13 +30,14 @@ class QueueLeg:
     symbolic = False
     needs_aec = False
 
-    def __init__(self, recordings: Sequence[np.ndarray[Any, np.dtype[np.int16]]]) -> None:
+    def __init__(self, recordings: Sequence[np.ndarray[Any, np.dtype[np.int16]]], *, aloud: bool = False) -> None:
         self._waiting = list(recordings)
         self._speaking = np.zeros(0, np.int16)
         self._output = PacedOutput(PLAY_RATE)
         self._events = [LegEvent("up")]
         self._opened = 0.0
         self._captured = 0
+        self._loudspeaker = open_loudspeaker() if aloud else None
 
     def open(self, now: float) -> None:
         self._opened = now
@@ -52,10 +55,14 @@ class QueueLeg:
         block[: said.size] = said
         at = self._opened + self._captured / EAR_RATE
         self._captured += count
+        if self._loudspeaker is not None:
+            self._loudspeaker.play("caller", block, EAR_RATE)
         return (AudioFrame.pcm(block.tobytes(), EAR_RATE, at=at),)
 
     def play(self, now: float, frame: AudioFrame) -> None:
         self._output.play(now, frame)
+        if self._loudspeaker is not None:
+            self._loudspeaker.play("agent", np.frombuffer(frame.data, "<i2"), frame.rate)
 
     def flush(self, now: float) -> int:
         return self._output.flush(now)
@@ -75,9 +82,11 @@ class QueueLeg:
         return None
 
     def close(self) -> None:
-        """Nothing is held open."""
+        if self._loudspeaker is not None:
+            self._loudspeaker.close()
 
 
 def make_leg(options: Mapping[str, Any]) -> QueueLeg:
-    """``recordings``: paths of WAV files. Raises ``AudioError`` for one that cannot be read."""
-    return QueueLeg([read_wav(path, EAR_RATE)[0] for path in options["recordings"]])
+    """``recordings``: paths of WAV files; ``aloud`` as ``QueueLeg``. Raises ``AudioError`` for an unreadable file."""
+    recordings = [read_wav(path, EAR_RATE)[0] for path in options["recordings"]]
+    return QueueLeg(recordings, aloud=bool(options.get("aloud")))

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from antiphon.audio import driver
 from antiphon.audio.frames import PLAY_RATE, AudioFrame
 from antiphon.audio.inline_plane import InlinePlane
 from antiphon.audio.outbox import MIC_KEPT, Outbox
 from antiphon.audio.plane_frames import from_plane, pack, to_plane
 from antiphon.audio.process_plane import ProcessPlane
 from antiphon.audio.seam import (
+    ArmReflex,
     CloseLine,
     LegSpec,
     LineClosed,
@@ -29,6 +31,7 @@ from antiphon.audio.seam import (
     PlaySpeech,
     Progress,
     PushAudio,
+    Reflex,
     Settled,
 )
 from antiphon.audio.seam import OpenLine as Open
@@ -235,3 +238,37 @@ def test_messages_survive_any_cut_of_the_stream() -> None:
         from_plane().feed(pack([{"kind": "nonsense"}]))
     with pytest.raises(AudioError):
         from_plane().feed(b"\xff" * 8)
+
+
+def test_the_reflex_needs_nothing_of_a_core_that_is_busy(tmp_path: Path) -> None:
+    caller = tmp_path / "caller.wav"
+    writer = WavWriter(str(caller), 16_000, 1)
+    writer.write(np.concatenate((np.zeros(8_000, dtype=np.int16), tone(2.0, 16_000))))
+    writer.close()
+
+    async def call() -> list[Any]:
+        plane = ThreadPlane(EnergyVAD)
+        await plane.start()
+        listener = Listener()
+        plane.subscribe("a", listener)
+        plane.send(Open(line="a", leg=LegSpec("memory", {"wav": str(caller)})))
+        plane.send(ArmReflex(line="a", armed=True))
+        plane.send(push("s", tone(3.0, PLAY_RATE)))
+        plane.send(PlaySpeech(line="a", speech="s"))
+        await asyncio.sleep(0.1)
+        until = driver.now() + 1.2
+        while driver.now() < until:
+            sum(range(1000))
+        await listener.wait_for(Reflex)
+        plane.send(CloseLine(line="a"))
+        await listener.wait_for(LineClosed)
+        await plane.aclose()
+        return listener.messages
+
+    messages = asyncio.run(call())
+    up = next(message.at for message in messages if isinstance(message, LineUp))
+    ducked, paused = [message for message in messages if isinstance(message, Reflex)][:2]
+    assert (ducked.action, paused.action) == ("ducked", "paused")
+    assert ducked.at - up == pytest.approx(0.5 + 0.2, abs=0.2)
+    assert paused.at - up == pytest.approx(0.5 + 0.45, abs=0.2)
+    assert any(isinstance(message, MicAudio) and message.at > paused.at for message in messages)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from antiphon.audio.frames import PLAY_RATE, AudioFrame
 from antiphon.audio.leg import LegEvent
-from antiphon.audio.playout import FADE, LEAD
+from antiphon.audio.outlet import FADE
+from antiphon.audio.playout import LEAD
 from antiphon.audio.seam import (
     Background,
     Heartbeat,
@@ -171,6 +172,24 @@ def test_a_filler_sounds_while_the_reply_has_no_audio_yet() -> None:
     story.run(0.5)
     assert np.array_equal(sounded(story), counting(4800))
     assert [s.speech for s in story.heard(Settled)] == ["filler-1", "reply"]
+
+
+@pytest.mark.parametrize("leg", [MemoryLeg, SymbolicLeg])
+def test_a_filler_bridges_a_stall_amid_the_reply(leg: type[MemoryLeg] | type[SymbolicLeg]) -> None:
+    story = Story(leg())
+    story.tell(StoreClip(line="a", key="filler", frames=(AudioFrame.pcm(counting(2400).tobytes(), PLAY_RATE),)))
+    story.push("reply", counting(2400), last=False)
+    story.play("reply")
+    story.run(0.3)
+    story.tell(PlayClip(line="a", speech="filler-1", key="filler"))
+    story.run(0.2)
+    assert not story.heard(Settled)
+    story.run(1.0)
+    story.push("reply", counting(2400))
+    story.run(0.5)
+    settled = story.heard(Settled)
+    assert [(s.speech, s.position) for s in settled] == [("filler-1", 2400), ("reply", 4800)]
+    assert settled[0].at - START == pytest.approx(0.7, abs=0.1)
 
 
 def test_a_voice_slower_than_real_time_is_an_underrun_and_nothing_is_lost() -> None:

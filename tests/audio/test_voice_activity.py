@@ -147,6 +147,24 @@ def test_a_leg_that_raises_costs_only_its_own_line() -> None:
     assert plane.lines == 0
 
 
+def test_a_detector_that_fails_is_told_once_and_the_calls_go_on() -> None:
+    class Failing(EnergyVAD):
+        def predict(
+            self, windows: NDArray[np.float32], states: NDArray[np.float32]
+        ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            raise RuntimeError("out of memory")
+
+    story = Story(MemoryLeg(tone(2.0, 16_000)), vad=Failing())
+    story.push("s", tone(0.5, 24_000))
+    story.play("s")
+    story.run(2.0)
+    (error,) = story.heard(LineError)
+    assert "out of memory" in error.error
+    assert not error.fatal
+    assert sum(message.frame.samples for message in story.heard(MicAudio)) == pytest.approx(32_000, abs=600)
+    assert story.settled().reason == "end"
+
+
 def test_a_missing_model_says_what_to_do() -> None:
     with pytest.raises(ModelMissingError, match="models pull"):
         SileroVAD("/nowhere/silero_vad.onnx")

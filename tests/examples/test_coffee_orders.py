@@ -121,3 +121,52 @@ def test_the_table_counts_whole_orders_only() -> None:
     lines, right = table([Caller(Path("1.wav")), Caller(Path("3.wav"))], taken[:1])
     assert right == 0
     assert lines[1].split() == ["-", "3.wav", "no", "order"]
+
+
+def test_the_queue_steps_up_when_the_bell_rings() -> None:
+    """The transport alone: silence, one recording per bell, and the end of the call after the last."""
+    import numpy as np
+    from queue_leg import BELL, QueueLeg
+
+    leg = QueueLeg([np.full(1600, 7, np.int16), np.full(800, 9, np.int16)])
+    leg.open(100.0)
+    assert [event.kind for event in leg.events(100.0)] == ["up"]
+    (silence,) = leg.capture(100.1)
+    assert set(np.frombuffer(silence.data, "<i2")) == {0}
+    leg.send_digits(BELL)
+    (first,) = leg.capture(100.15)
+    (rest,) = leg.capture(100.35)
+    heard = np.frombuffer(first.data + rest.data, "<i2")
+    assert np.count_nonzero(heard == 7) == 1600
+    assert rest.at == pytest.approx(100.15)
+    leg.send_digits(BELL)
+    (second,) = leg.capture(100.45)
+    assert np.count_nonzero(np.frombuffer(second.data, "<i2") == 9) == 800
+    leg.send_digits(BELL)
+    assert [event.kind for event in leg.events(100.5)] == ["down"]
+
+
+def test_both_sides_are_mixed_for_the_loudspeaker() -> None:
+    import numpy as np
+    from aloud import Loudspeaker
+
+    class Library:
+        class RawOutputStream:
+            def __init__(self, **settings: object) -> None:
+                self.settings = settings
+
+            def start(self) -> None: ...
+
+            def abort(self, ignore_errors: bool) -> None: ...
+
+            def close(self, ignore_errors: bool) -> None: ...
+
+    speaker = Loudspeaker(Library)
+    speaker.play("agent", np.full(240, 1000, np.int16), 24_000)
+    speaker.play("caller", np.full(160, 500, np.int16), 16_000)
+    data = bytearray(2 * 480)
+    speaker._fill(data, 480, None, None)
+    played = np.frombuffer(bytes(data), "<i2")
+    assert set(played[:240]) == {1500}
+    assert set(played[240:]) == {0}
+    speaker.close()

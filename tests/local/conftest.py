@@ -27,6 +27,9 @@ def store() -> Store:
 @pytest.fixture(scope="session")
 def host(store: Store) -> Iterator[InProcessHost]:
     """The models in this process."""
+    import onnxruntime
+
+    onnxruntime.set_seed(7)
     host = InProcessHost(store)
     yield host
     host.engine.close()

@@ -128,8 +128,16 @@ def test_slots_belong_to_their_owner() -> None:
     other = slots.take("opening", "b")
     slots.give_back(other)
     assert other != first
-    again = slots.take("opening and more", "a")
+    again = slots.take("opening and more", "a", lambda: True)
     assert again == first
+    waiting: list[int | None] = []
+    waiter = threading.Thread(target=lambda: waiting.append(slots.take("opening and more", "a")))
+    waiter.start()
+    waiter.join(0.1)
+    assert not waiting, "a slot that is about to be free is worth waiting for"
+    slots.give_back(again)
+    waiter.join(5)
+    assert waiting == [first]
     taken = threading.Event()
     threading.Thread(target=lambda: (slots.take("x", "c"), slots.take("y", "d"), taken.set())).start()
     assert not taken.wait(0.05)

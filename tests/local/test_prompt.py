@@ -96,9 +96,9 @@ def test_the_prompt_only_grows_at_its_end() -> None:
     context.add_message(role="system", content="You sell coffee.")
     grown = [opening(context, [ADD])]
     context.add_message(role="user", content="One large")
-    grown.append(render(context, [ADD], unfinished=True))
+    grown.append(render(context, [ADD], ahead=True))
     context.messages[-1].text = "One large latte"
-    grown.append(render(context, [ADD], unfinished=True))
+    grown.append(render(context, [ADD], ahead=True))
     context.items.append(
         FunctionCall(id="1", call_id="c", name="add_item", arguments='{"drink": "latte", "size": "large"}')
     )

@@ -83,12 +83,14 @@ def test_unmarked_sound_is_never_decoded(host: InProcessHost) -> None:
 
 def test_noise_taken_for_speech_gives_no_words(host: InProcessHost) -> None:
     async def story() -> None:
-        stream = LocalSTT(host).stream()
-        for begin in range(0, 9600, 640):
-            stream.push(AudioFrame.pcm(bytes(640), 16_000, at=begin / 32_000, speech=begin < 6400))
-        stream.end_input()
-        events = [event async for event in stream]
-        assert events and not any(event.text for event in events)
+        for sound in (bytes(16_000), noise(1.5, 0.05), noise(0.6, 0.2), noise(3.0, 0.01)):
+            stream = LocalSTT(host).stream()
+            for begin in range(0, len(sound), 640):
+                stream.push(AudioFrame.pcm(sound[begin : begin + 640], 16_000, at=begin / 32_000, speech=True))
+            stream.push(AudioFrame.pcm(bytes(640), 16_000, at=len(sound) / 32_000, speech=False))
+            stream.end_input()
+            events = [event async for event in stream]
+            assert events[-1].kind == "final" and not any(event.text for event in events)
 
     asyncio.run(story())
 
@@ -116,16 +118,17 @@ def test_half_a_minute_without_a_pause_is_cut_and_all_heard(host: InProcessHost)
     async def story() -> None:
         once = await recorded(host, "we count the sheep in the field and then we count the cows", lead=0.0, tail=0.0)
         stream = LocalSTT(host).stream()
-        at = 0.0
-        for _ in range(9):
+        at, times = 0.0, 0
+        while at < 27:
+            times += 1
             for begin in range(0, len(once), 640):
                 data = once[begin : begin + 640]
                 stream.push(AudioFrame.pcm(data, 16_000, at=at, speech=True))
                 at += len(data) / 32_000
         stream.end_input()
         said = [event async for event in stream if event.kind == "final"]
-        assert at > 26 and len(said) >= 2
-        assert finals(said).count("sheep") >= 7
+        assert len(said) >= 2
+        assert finals(said).count("sheep") >= times - 2
 
     asyncio.run(story())
 
@@ -154,8 +157,8 @@ def test_segments_words_and_frames_of_the_voice(host: InProcessHost) -> None:
 def test_very_long_and_strange_texts(host: InProcessHost) -> None:
     async def story() -> None:
         assert await spoken(host, "", "   ", "\U0001f600\U0001f600", "!?", "*** ---") == []
-        frames = await spoken(host, "Zxqvw \u4f60\u597d na\u00efve \u00fcber 1,000,000 " + "very " * 80 + "long.")
-        assert sum(f.duration for f in frames) > 10
+        frames = await spoken(host, "Zxqvw \u4f60\u597d na\u00efve \u00fcber 1,000,000 " + "very " * 50 + "long.")
+        assert sum(f.duration for f in frames) > 6
 
     asyncio.run(story())
 

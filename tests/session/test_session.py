@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -431,10 +432,8 @@ def test_a_hook_that_swallows_its_cancellation_is_left_behind_and_named() -> Non
         async def on_exit(self) -> None:
             until = asyncio.get_running_loop().time() + 60
             while asyncio.get_running_loop().time() < until:
-                try:
+                with suppress(asyncio.CancelledError):
                     await asyncio.sleep(60)
-                except asyncio.CancelledError:
-                    pass
 
     async def main() -> None:
         session: AgentSession[Any] = AgentSession(stt=None, llm=ScriptedLLM(), tts=None, turn_detector=None)

@@ -68,6 +68,12 @@ class Ear:
         self.edges.options = options
         self._gate.threshold = options.energy_gate
 
+    def give_up_judging(self) -> None:
+        """The model failed: pass sound on without a verdict, beginning with the window it was asked about."""
+        self._model = None
+        if self._asked.size:
+            self._judged(self._asked, None)
+
     def hear(self, frames: Sequence[AudioFrame]) -> None:
         """Take what the leg captured, oldest first."""
         for frame in frames:
@@ -93,7 +99,8 @@ class Ear:
 
     def judged(self, probability: float) -> None:
         """The model's answer about the window that ``next_window`` gave last."""
-        self._judged(self._asked, probability)
+        block, self._asked = self._asked, self._asked[:0]
+        self._judged(block, probability)
 
     def take_frames(self) -> list[AudioFrame]:
         """Audio for the core, merged; forgets it."""

@@ -75,7 +75,9 @@ class Plane:
             self._judge(hearing)
         except Exception as error:
             self._model = None
-            out += [_deaf(line, now, error) for line in self._lines]
+            for name, line in self._lines.items():
+                line.ear.give_up_judging()
+                out.append(_deaf(name, now, error))
         for line in live:
             if line.name in self._lines and self._guard(now, line, Line.report, out):
                 out.extend(line.out)

@@ -1,6 +1,6 @@
 """The output side of a line: speeches, clips and background sound, paced to a leg a little ahead of time.
 
-Owns what is retained of each speech, who is on the air, gain, and the ledger. Takes time as an argument. Keeps the
+Owns what is retained of each speech, who is on the air, and what the core is told of it. Takes time as an argument. Keeps the
 leg ``LEAD`` seconds ahead and no more, so that a pause or a stop has little to take back; what it takes back it sends
 again later, to the sample. A symbolic leg gets its sound when its time has passed, in long runs, so that nothing
 happens in between.
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.audio.frames import PLAY_RATE, AudioFrame
-from antiphon.audio.ledger import Ledger
 from antiphon.audio.leg import LegMedia
-from antiphon.audio.mixing import Loop, fade_out, ramp, to_int16
-from antiphon.audio.resample import Resampler
+from antiphon.audio.mixing import Loop
+from antiphon.audio.outlet import FADE, Outlet, Stretch
 from antiphon.audio.seam import FromPlane, Progress, Settled
+from antiphon.audio.speech import Speech
 from antiphon.audio.speech_buffer import SpeechBuffer
 
 LEAD = 0.06
@@ -30,14 +30,12 @@ PROGRESS_EVERY = 0.2
 SETTLE_WITHIN = 0.3
 """Seconds to wait for a leg's last acknowledgement before the end is estimated. After the end of a speech (not after a
 stop) the wait begins anew with each acknowledgement."""
+STOP_WITHIN = 0.28
+"""The same after a stop: a little less than the core waits for the answer."""
 
-FADE = PLAY_RATE // 200
-"""5 ms."""
-
-_RAMP = 1.0 / (0.02 * PLAY_RATE)
-_FADE_IN = 1.0 / FADE
 _TICK = 0.02
 _LINE_AHEAD = 900 * PLAY_RATE
+_YIELD_AFTER = 0.5
 _SLOWEST_DEVICE = 2.0
 _MOST_SPEECHES = 256
 _MOST_CLIPS = 64
@@ -46,54 +44,8 @@ _EPSILON = 0.5 / PLAY_RATE
 Reason = Literal["end", "stopped", "lost", "refused"]
 
 
-class Speech:
-    """One speech in the plane: ``state`` is ``held`` until it may play."""
-
-    __slots__ = (
-        "begun_at",
-        "buffer",
-        "ended_due",
-        "followed",
-        "interruptible",
-        "name",
-        "next",
-        "own",
-        "report_at",
-        "reported",
-        "settle_by",
-        "starved",
-        "state",
-    )  # fmt: skip
-
-    def __init__(self, name: str, buffer: SpeechBuffer | None = None) -> None:
-        self.name = name
-        self.buffer = buffer or SpeechBuffer()
-        self.interruptible = True
-        self.state: Literal["held", "playing", "paused", "stopping"] = "held"
-        self.next = 0
-        self.begun_at: float | None = None
-        self.ended_due = 0.0
-        self.settle_by = 0.0
-        self.report_at = 0.0
-        self.reported = 0
-        self.followed = 0
-        self.starved = False
-        self.own = False
-
-    @property
-    def sent(self) -> bool:
-        """Everything has been handed to the leg."""
-        return self.buffer.complete and self.next >= self.buffer.end
-
-    @property
-    def ready(self) -> bool:
-        """There is a sample to send now."""
-        return self.next < self.buffer.end
-
-
 class Playout:
-    """``on_sound(due, samples)`` sees each block at ``PLAY_RATE`` as it is sent, ``on_cut(at)`` when the sound from
-    that time on was taken back."""
+    """``on_sound`` and ``on_cut`` as for ``Outlet``."""
 
     def __init__(
         self,
@@ -108,19 +60,12 @@ class Playout:
         """Messages for the core, taken by the line."""
         self.first_sound: float | None = None
         self._line, self._leg = line, leg
-        self._on_sound, self._on_cut = on_sound, on_cut
-        self._ledger = Ledger(leg.out_rate)
+        self._outlet = Outlet(leg, on_sound, on_cut)
+        self._ledger = self._outlet.ledger
         self._speeches: dict[str, Speech] = {}
         self._order: list[Speech] = []
         self._ended: deque[str] = deque(maxlen=512)
         self._clips: dict[str, SpeechBuffer] = {}
-        self._loop: Loop | None = None
-        self._resampler = Resampler(PLAY_RATE, leg.out_rate)
-        self._burst_open = False
-        self._burst_due = 0.0
-        self._burst_out = 0
-        self._clock = 0.0
-        self._gain, self._target, self._step = 1.0, 1.0, _RAMP
 
     # --- commands ----------------------------------------------------------------------------------------------
 
@@ -180,9 +125,9 @@ class Playout:
     def background(self, key: str, gain: float) -> None:
         clip = self._clips.get(key)
         if not key or gain <= 0 or clip is None or clip.end == 0 or self._leg.symbolic:
-            self._loop = None
+            self._outlet.loop = None
         else:
-            self._loop = Loop(clip.pcm(), gain)
+            self._outlet.loop = Loop(clip.pcm(), gain)
 
     def pause(self, now: float, name: str) -> bool:
         """Fall silent, keep the place. False where ``name`` does not play."""
@@ -202,10 +147,10 @@ class Playout:
         if at is not None:
             speech.next = max(0, min(at, speech.buffer.end))
         speech.state = "playing"
-        self._clock = max(self._clock, now)
+        self._outlet.clock = max(self._outlet.clock, now)
         if speech.begun_at is not None:
             speech.begun_at = now
-        self._gain, self._target, self._step = 0.0, 1.0, _FADE_IN
+        self._outlet.fade_in()
         return True
 
     def stop(self, now: float, name: str) -> None:
@@ -220,21 +165,19 @@ class Playout:
         if speech.state == "playing" and speech.begun_at is not None:
             self._take_back(now, speech)
         speech.state = "stopping"
-        speech.settle_by = now + SETTLE_WITHIN
+        speech.settle_by = now + STOP_WITHIN
 
     def duck(self, now: float, gain: float) -> None:
         """Turn the speech down (or, with 1, up again), what is on its way included."""
         self._rewind(now)
-        self._target, self._step = gain, _RAMP
+        self._outlet.turn_to(gain)
 
     def lose(self, now: float) -> None:
         """The leg is gone: settle all that has begun."""
         for speech in list(self._speeches.values()):
             if speech.begun_at is not None or speech.state == "stopping":
                 self._settle(now, speech, self._ledger.position(speech.name), "lost")
-        self._resampler.reset()
-        self._burst_open = False
-        self._ledger.begin_burst()
+        self._outlet.lose()
 
     # --- what the line asks ---------------------------------------------------------------------------------------
 
@@ -258,14 +201,16 @@ class Playout:
                 wakes.append(speech.settle_by)
             if speech.begun_at is None:
                 if speech.state == "playing" and (speech.ready or speech.sent):
-                    wakes.append(max(now, self._clock))
+                    wakes.append(max(now, self._outlet.clock))
                 continue
             if speech.state == "playing":
                 wakes.append(speech.report_at)
                 if speech.sent:
                     wakes.append(speech.ended_due if speech.ended_due > now else speech.settle_by)
                 elif speech.ready:
-                    wakes.append(max(self._clock, now) + (speech.buffer.end - speech.next) / PLAY_RATE)
+                    wakes.append(max(self._outlet.clock, now) + (speech.buffer.end - speech.next) / PLAY_RATE)
+                elif speech.starved_at is not None and now < speech.starved_at + _YIELD_AFTER:
+                    wakes.append(speech.starved_at + _YIELD_AFTER)
         return min(wakes) if wakes else None
 
     def count(self, what: str, by: int = 1) -> None:
@@ -323,164 +268,105 @@ class Playout:
         self._ended.append(speech.name)
         self._ledger.forget(speech.name)
         if not any(each.begun_at is not None for each in self._order):
-            self._gain = self._target = 1.0
+            self._outlet.full_gain()
 
-    def _on_air(self) -> Speech | None:
-        """A speech that has begun holds the air until it is sent; one that has no audio yet lets others go first."""
+    def _on_air(self, now: float) -> Speech | None:
+        """A speech that has begun holds the air until it is sent. One that has no audio yet, or none for a while,
+        lets another go first."""
         ready: Speech | None = None
+        holds: Speech | None = None
         for speech in self._order:
             if speech.state != "playing" or speech.sent:
                 continue
-            if speech.begun_at is not None:
-                return speech
-            if ready is None and speech.ready:
-                ready = speech
-        return ready
+            if speech.ready:
+                if speech.begun_at is not None and holds is None:
+                    return speech
+                ready = ready or speech
+            elif speech.begun_at is not None:
+                holds = holds or speech
+        if ready is not None and holds is not None:
+            return ready if self._yields(holds, now) else holds
+        return ready or holds
+
+    @staticmethod
+    def _yields(speech: Speech, now: float) -> bool:
+        return speech.starved_at is not None and now >= speech.starved_at + _YIELD_AFTER - _EPSILON
 
     def _fill(self, now: float) -> None:
-        if self._burst_open and self._clock - now > LEAD - _TICK / 2:
+        outlet = self._outlet
+        if outlet.burst_open and outlet.clock - now > LEAD - _TICK / 2:
             return
         horizon = now if self._leg.symbolic else now + LEAD
-        if self._clock < now - _EPSILON and not (self._leg.symbolic and self._on_air_begun()):
-            if self._burst_open:
-                speech = self._on_air()
+        if outlet.clock < now - _EPSILON and not (self._leg.symbolic and self._on_air_begun(now)):
+            if outlet.burst_open:
+                speech = self._on_air(now)
                 if speech is not None and speech.begun_at is not None and speech.ready:
                     self.count("late_blocks")
-                self._close_burst()
-            self._clock = now
-        need = round((horizon - self._clock) * PLAY_RATE)
-        start, runs = self._clock, []
+                outlet.close_burst()
+            outlet.clock = now
+        need = round((horizon - outlet.clock) * PLAY_RATE)
+        start, stretches = outlet.clock, list[Stretch]()
         for speech in self._order:
             if speech.state == "playing" and speech.sent and speech.begun_at is None:
                 speech.begun_at = now
                 speech.settle_by = now
         while need > 0 or self._leg.symbolic:
-            on_air = self._on_air()
+            on_air = self._on_air(now)
             if on_air is None or not on_air.ready:
-                if on_air is not None and not on_air.starved and self._clock <= now + _EPSILON:
-                    on_air.starved = True
+                if on_air is not None and on_air.starved_at is None and outlet.clock <= now + _EPSILON:
+                    on_air.starved_at = now
                     self.count("underruns")
                 break
             if on_air.begun_at is None:
-                on_air.begun_at = self._clock
+                on_air.begun_at = outlet.clock
                 on_air.report_at = now + PROGRESS_EVERY
                 if self.first_sound is None:
-                    self.first_sound = self._clock
+                    self.first_sound = outlet.clock
             if need <= 0:
                 break
-            on_air.starved = False
+            on_air.starved_at = None
             count = min(need, on_air.buffer.end - on_air.next)
-            runs.append((on_air, on_air.next, count))
+            stretches.append(Stretch(on_air.name, on_air.buffer, on_air.next, count))
             on_air.next += count
             need -= count
-            self._clock += count / PLAY_RATE
-            on_air.ended_due = self._clock
-            on_air.settle_by = self._clock + SETTLE_WITHIN
+            outlet.clock += count / PLAY_RATE
+            on_air.ended_due = outlet.clock
+            on_air.settle_by = outlet.clock + SETTLE_WITHIN
         if self._leg.symbolic:
-            self._send_symbolic(start, runs)
-            if self._clock < now - _EPSILON:
-                self._clock = now
-            return
-        if self._loop is not None and need > 0:
-            self._clock += need / PLAY_RATE
-            self._send(start, runs, need)
-            return
-        if runs:
-            self._send(start, runs, 0)
-        if need > 0 and self._burst_open:
-            on_air = self._on_air()
-            if on_air is None or self._clock - now < _TICK:
-                self._close_burst()
+            outlet.send_symbolic(start, stretches)
+            if outlet.clock < now - _EPSILON:
+                outlet.clock = now
+        elif outlet.loop is not None and need > 0:
+            outlet.clock += need / PLAY_RATE
+            outlet.send(start, stretches, need)
+        else:
+            if stretches:
+                outlet.send(start, stretches)
+            if need > 0 and outlet.burst_open and (self._on_air(now) is None or outlet.clock - now < _TICK):
+                outlet.close_burst()
 
-    def _on_air_begun(self) -> bool:
-        speech = self._on_air()
-        return speech is not None and speech.begun_at is not None and not speech.starved
-
-    def _send_symbolic(self, start: float, runs: list[tuple[Speech, int, int]]) -> None:
-        for speech, position, count in runs:
-            for piece in speech.buffer.read(position, count):
-                data = b"" if piece.pcm is None else piece.pcm.tobytes()
-                self._ledger.add(speech.name, piece.start, piece.samples)
-                self._ledger.add_out(piece.samples)
-                self._leg.play(
-                    start, AudioFrame(data, PLAY_RATE, piece.samples, segment=piece.segment, symbol=piece.symbol)
-                )
-                start += piece.samples / PLAY_RATE
-
-    def _send(self, start: float, runs: list[tuple[Speech, int, int]], more: int) -> None:
-        """Mix the runs, then ``more`` samples without speech, and hand them to the leg."""
-        blocks = [speech.buffer.pcm(position, count) for speech, position, count in runs]
-        for speech, position, count in runs:
-            self._ledger.add(speech.name, position, count)
-        if more:
-            blocks.append(np.zeros(more, dtype=np.int16))
-            self._ledger.add("", 0, more)
-        block = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-        if self._loop is not None or self._gain != 1.0 or self._target != 1.0:
-            mix = block.astype(np.float32)
-            self._gain = ramp(mix, self._gain, self._target, self._step)
-            if self._loop is not None:
-                mix += self._loop.take(mix.size)
-            block = to_int16(mix)
-        self._hand_over(start, block)
-
-    def _hand_over(self, start: float, block: NDArray[np.int16]) -> None:
-        if self._on_sound is not None:
-            self._on_sound(start, block)
-        if not self._burst_open:
-            self._resampler.reset()
-            self._burst_open, self._burst_due, self._burst_out = True, start, 0
-        self._play(self._resampler.process(block))
-
-    def _play(self, made: NDArray[np.int16]) -> None:
-        if made.size:
-            rate = self._leg.out_rate
-            due = self._burst_due + self._burst_out / rate
-            self._burst_out += made.size
-            self._ledger.add_out(made.size)
-            self._leg.play(due, AudioFrame.pcm(made.astype("<i2", copy=False).tobytes(), rate))
-
-    def _close_burst(self) -> None:
-        if self._burst_open:
-            self._play(self._resampler.flush())
-            self._burst_open = False
-            self._ledger.begin_burst()
-
-    # --- taking back -------------------------------------------------------------------------------------------
+    def _on_air_begun(self, now: float) -> bool:
+        speech = self._on_air(now)
+        return speech is not None and speech.begun_at is not None and speech.starved_at is None
 
     def _rewind(self, now: float) -> bool:
-        """Take back what is sent and not heard, where the leg can. True if something was."""
-        before = self._ledger.sent
-        for name, position in self._ledger.drop(self._leg.flush(now)):
+        """Take back what is sent and not heard. True if something was."""
+        cuts = self._outlet.take_back(now)
+        for name, position in cuts:
             speech = self._speeches.get(name)
             if speech is not None:
                 speech.next = position
-        back = before - self._ledger.sent
-        if back:
-            self._clock = max(now, self._clock - back / PLAY_RATE)
-            if self._loop is not None:
-                self._loop.back(back)
-            if self._on_cut is not None:
-                self._on_cut(self._clock)
-        self._resampler.reset()
-        self._burst_open = False
-        return back > 0
+        return bool(cuts)
 
     def _take_back(self, now: float, speech: Speech) -> None:
         """Rewind, then let ``speech`` fade over its next 5 ms."""
         if self._leg.symbolic:
             self._fill(now)
             return
-        sounding = speech.begun_at is not None and not speech.starved and self._clock > now
+        sounding = speech.begun_at is not None and speech.starved_at is None and self._outlet.clock > now
         cut = speech.next
         if self._rewind(now) and sounding and speech.next < cut:
             count = min(FADE, speech.buffer.end - speech.next)
-            block = speech.buffer.pcm(speech.next, count)
-            if self._gain != 1.0:
-                block = to_int16(block * np.float32(self._gain))
-            self._ledger.add(speech.name, speech.next, count)
+            self._outlet.send_fading(Stretch(speech.name, speech.buffer, speech.next, count))
             speech.next += count
-            start, self._clock = self._clock, self._clock + count / PLAY_RATE
-            self._hand_over(start, fade_out(block))
-            self._close_burst()
-        self._gain = self._target = 1.0
+        self._outlet.full_gain()

@@ -78,19 +78,21 @@ async def _converse(entrypoint: Entrypoint, job: JobContext, meanwhile: tuple[Me
         raise ConfigurationError(
             "The entrypoint ended without starting a session.", hint="Call: await session.start(agent, ctx)"
         )
+    ended = asyncio.create_task(job.wait_closed(), name="call")
     beside = [asyncio.ensure_future(work(session)) for work in meanwhile]
     try:
-        ended = asyncio.create_task(job.wait_closed(), name="call")
         while not ended.done():
             running = [task for task in beside if not task.done()]
             await asyncio.wait({ended, *running}, return_when=asyncio.FIRST_COMPLETED)
             for task in beside:
                 if task.done() and not task.cancelled():
                     task.result()
+        await ended
     finally:
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        others: list[asyncio.Future[Any]] = [ended, *beside]
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 @contextmanager

@@ -80,13 +80,15 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
     for hook in state.agents.hooks.values():
         if hook.awaited and not hook.spoke:
             return "agent", timers.get(f"agents.hook:{hook.op[1]}", inf), f"hook {hook.name}"
-    if state.speech.speeches:
-        for speech in state.speech.speeches.values():
-            if speech.starving(state.now):
-                return "agent", _rung_at(state), "model"
-            if speech.sounding:
-                until = [timers[t] for t in _timers_of(speech.id) if t in timers]
-                return "agent", min(until, default=state.now), "speech"
+    clip: tuple[str, float, str] | None = None
+    for speech in state.speech.speeches.values():
+        if speech.starving(state.now):
+            return "agent", _rung_at(state), "model"
+        if speech.sounding:
+            until = [timers[t] for t in _timers_of(speech.id) if t in timers]
+            clip = ("agent", min(until, default=state.now), "speech")
+            if speech.source != "ladder":
+                return clip
     for run in state.tools.runs.values():
         if (run.phase in ("running", "waiting") and run.logged) or run.phase == "waiting":
             return "tool", timers.get(f"tools.deadline:{run.number}", inf), f"tool {run.name}"

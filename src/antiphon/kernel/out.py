@@ -60,6 +60,8 @@ class Out:
 
     def gate(self, name: str, owner: str, expires: float) -> None:
         """Close a gate until ``expires`` at the latest."""
+        if name not in self._state.gates:
+            self.signals.append(GateChanged(name))
         self._state.gates[name] = Gate(owner, expires)
         self._state.timers[f"gate.{name}"] = max(expires, self.now)
 

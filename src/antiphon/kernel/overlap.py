@@ -104,9 +104,11 @@ def on_paused(state: TurnState, event: AutoPaused, view: KernelState, out: Out) 
     _judge(state, view, out)
 
 
-def on_words(state: TurnState, view: KernelState, out: Out) -> None:
-    if state.overlap is None and target(view) is not None and state.heard:
+def on_words(state: TurnState, before: str, view: KernelState, out: Out) -> None:
+    """``before``: the turn's text before these words."""
+    if state.overlap is None and target(view) is not None:
         lap = _open(state, out.now, view, out)
+        lap.before = len(words_of(before))
         if not state.vad:
             lap.ended = out.now
             out.timer("turn.false", out.now + view.policy.barge_in.false_timeout)

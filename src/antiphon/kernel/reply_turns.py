@@ -111,7 +111,8 @@ def _supersede(state: ReplyState, turn: int, view: KernelState, out: Out) -> Non
     for reply in list(state.replies.values()):
         if reply.phase == "speculating" or reply.turn == 0 or not reply.interruptible:
             continue
-        if view.speech.sounding_of(reply.base) or view.speech.heard_of(reply.base):
+        heard = view.speech.sounding_of(reply.base) or view.speech.heard_of(reply.base)
+        if heard and reply.turn != turn:
             continue
         out.fact(
             ft.ReplyDiscarded(

@@ -25,7 +25,7 @@ class Timer(Signal, frozen=True):
 
 
 class GateChanged(Signal, frozen=True):
-    """A gate opened or expired."""
+    """A gate closed, opened or expired."""
 
     name: str
 

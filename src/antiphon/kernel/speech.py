@@ -50,7 +50,7 @@ MOVES: dict[tuple[str, str], str] = {
 
 class Speech(msgspec.Struct):
     """``began``: session time at which it went on air (-1: never). ``total``: samples in all (-1: not known yet).
-    ``position``: heard so far. ``outcome``: how it will end if it is stopped. ``yielded``: paused for the ladder."""
+    ``position``: heard so far; ``paused_at``: samples that were out when the reflex paused it. ``outcome``: how it will end if it is stopped. ``yielded``: paused for the ladder."""
 
     id: str
     base: str
@@ -69,8 +69,8 @@ class Speech(msgspec.Struct):
     text_only: bool = False
     began: float = -1.0
     position: int = 0
+    paused_at: int = 0
     acked_at: float = 0.0
-    moved_at: float = 0.0
     quality: AckQuality = "estimated"
     outcome: str = "heard"
     yielded: bool = False
@@ -193,7 +193,7 @@ def _yield(speech: Speech, out: Out) -> bool:
 def _play(state: SpeechState, speech: Speech, view: KernelState, out: Out) -> None:
     move(speech, "play")
     state.current = speech.id
-    speech.began = speech.acked_at = speech.moved_at = out.now
+    speech.began = speech.acked_at = out.now
     if speech.clip:
         out.effect(PlayCanned(speech=speech.id, key=speech.clip, op=speech.op or (0, 0)))
     else:
@@ -225,7 +225,8 @@ def resume(speech: Speech, at: int, out: Out) -> bool:
     if not move(speech, "resume"):
         return False
     speech.yielded = False
-    speech.acked_at = speech.moved_at = out.now
+    speech.position = max(speech.position, speech.paused_at)  # what was out has been heard by now
+    speech.acked_at = out.now
     out.cancel_timer(f"speech.hold:{speech.id}")
     over = 0 <= speech.total <= speech.position
     out.timer(f"speech.watch:{speech.id}", out.now + (OVERDUE if over else STALL))

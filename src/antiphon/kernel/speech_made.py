@@ -101,7 +101,7 @@ def on_synthesised(state: SpeechState, event: Synthesised, view: KernelState, ou
     if speech is None:
         return
     if speech.phase == "on_air" and speech.sound_until() < out.now:
-        speech.acked_at = speech.moved_at = out.now  # it had run dry, and goes on now
+        speech.acked_at = out.now  # it had run dry, and goes on now
         out.timer(f"speech.watch:{speech.id}", out.now + STALL)
     segment = speech.segments.setdefault(event.index, ledger.Segment(""))
     segment.start, segment.samples, segment.done = event.start, max(segment.samples, event.samples), event.done

@@ -17,6 +17,7 @@ from antiphon.kernel.events import (
     PolicyChanged,
     Resumed,
 )
+from antiphon.kernel.overlap import target
 from antiphon.kernel.signals import (
     Closing,
     Ending,
@@ -58,10 +59,9 @@ def on_acked(state: SpeechState, event: Acked, view: KernelState, out: Out) -> N
         if speech.position == 0:
             speech.began = max(speech.began, out.now - event.position / ledger.RATE)
         speech.position = event.position
-        speech.moved_at = out.now
+        speech.acked_at = out.now
         if speech.phase == "on_air":
             out.timer(f"speech.watch:{speech.id}", _watch(speech, out))
-    speech.acked_at = out.now
     speech.quality = event.quality
 
 
@@ -88,9 +88,10 @@ def on_paused(state: SpeechState, event: AutoPaused, view: KernelState, out: Out
     speech = state.speeches.get(event.speech)
     if speech is None or not move(speech, "pause"):
         return
+    speech.paused_at = event.position
     _hold(speech, out)
-    if not speech.interruptible or not view.policy.barge_in.enabled:
-        resume(speech, ledger.word_start(speech.segments, event.position), out)
+    if target(view) is None:
+        _go_on(speech, out)
     else:
         speech.acked_at = out.now
 
@@ -103,13 +104,14 @@ def _hold(speech: Speech, out: Out) -> None:
 def on_resumed_by_plane(state: SpeechState, event: AutoResumed, view: KernelState, out: Out) -> None:
     speech = state.speeches.get(event.speech)
     if speech is not None and move(speech, "resume"):
+        speech.position = max(speech.position, event.position)
         speech.acked_at = out.now
         out.cancel_timer(f"speech.hold:{speech.id}")
         out.timer(f"speech.watch:{speech.id}", out.now + STALL)
 
 
 def _go_on(speech: Speech, out: Out) -> bool:
-    return resume(speech, ledger.word_start(speech.segments, speech.position), out)
+    return resume(speech, ledger.word_start(speech.segments, max(speech.position, speech.paused_at)), out)
 
 
 def on_overlap(state: SpeechState, signal: Overlap, view: KernelState, out: Out) -> None:

@@ -16,7 +16,6 @@ import sys
 import tarfile
 import tempfile
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -184,8 +183,3 @@ def hub_download(hub: Hub, file: ModelFile, target: Path) -> None:
         path.unlink()
         raise FetchError(f"The hub's {file.name} is not the expected file.", hint="The download was refused.")
     path.replace(target)
-
-
-def wait(seconds: float) -> None:
-    """Sleep between two looks at a lock that another process holds."""
-    time.sleep(seconds)

@@ -21,7 +21,7 @@ SLOTS = 4
 CONTEXT = 6144
 """Tokens, shared by all slots."""
 
-BATCH = 64
+BATCH = 32
 """Prompt tokens read at a time. A cancelled request stops after the batch that is being read."""
 
 NICENESS = 5
@@ -31,40 +31,58 @@ SAME_CONVERSATION = 0.85
 """A slot whose text agrees with a prompt this far (as a part of the slot's text) holds the same conversation."""
 
 
+class Slot:
+    """What one slot has read, for whom, and the request that is using it now."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.owner = ""
+        self.used = 0
+        self.leaving: Callable[[], bool] | None = None
+        """Set while in use: whether the request that uses it is about to end (cancelled, or only reading ahead)."""
+
+
 class Slots:
-    """Which slot has read which text for whom, and which are busy."""
+    """Gives each request the slot where its conversation was read before."""
 
     def __init__(self, count: int) -> None:
-        self._texts = [""] * count
-        self._owners = [""] * count
-        self._used = [0] * count
-        self._busy = [False] * count
+        self._slots = [Slot() for _ in range(count)]
         self._clock = 0
         self._free = threading.Condition()
 
-    @property
-    def busy(self) -> int:
-        """How many are in use."""
-        return sum(self._busy)
-
-    def take(self, prompt: str, owner: str) -> int:
-        """The slot where this conversation was read before, else the one unused for longest; waits while all are busy."""
+    def take(
+        self,
+        prompt: str,
+        owner: str,
+        leaving: Callable[[], bool] = lambda: False,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> int | None:
+        """The slot where this conversation was read before, else the one unused for longest. Waits while all are busy, and
+        for a slot of the same conversation whose request is ``leaving``: to read all again elsewhere takes longer.
+        ``None`` once the request is ``given_up``."""
         with self._free:
-            while all(self._busy):
-                self._free.wait()
-            idle = [n for n, busy in enumerate(self._busy) if not busy]
-            agreed = {n: common_prefix(self._texts[n], prompt) for n in idle if self._owners[n] == owner}
-            mine = [n for n in agreed if self._texts[n] and agreed[n] >= SAME_CONVERSATION * len(self._texts[n])]
-            slot = max(mine, key=lambda n: agreed[n]) if mine else min(idle, key=lambda n: self._used[n])
+            while (slot := self._choose(prompt, owner)) is None:
+                self._free.wait(0.05)
+                if given_up():
+                    return None
             self._clock += 1
-            self._busy[slot], self._used[slot] = True, self._clock
-            self._texts[slot], self._owners[slot] = prompt, owner
-            return slot
+            slot.used, slot.text, slot.owner, slot.leaving = self._clock, prompt, owner, leaving
+            return self._slots.index(slot)
 
-    def give_back(self, slot: int) -> None:
+    def _choose(self, prompt: str, owner: str) -> Slot | None:
+        agreed = {slot: common_prefix(slot.text, prompt) for slot in self._slots if slot.text and slot.owner == owner}
+        mine = [slot for slot, count in agreed.items() if count >= SAME_CONVERSATION * len(slot.text)]
+        for slot in sorted(mine, key=lambda slot: -agreed[slot]):
+            if slot.leaving is None:
+                return slot
+            if slot.leaving():
+                return None
+        return min((slot for slot in self._slots if slot.leaving is None), key=lambda slot: slot.used, default=None)
+
+    def give_back(self, number: int) -> None:
         with self._free:
-            self._busy[slot] = False
-            self._free.notify()
+            self._slots[number].leaving = None
+            self._free.notify_all()
 
 
 class Crossing:
@@ -119,14 +137,19 @@ class Llama:
 
     def complete(self, request: Complete, reply: Callable[[Reply], None], cancelled: threading.Event) -> None:
         """Answer with ``Piece`` and ``Counted``. Raises ``ModelError``."""
-        slot = self._slots.take(request.prompt, request.owner)
+        if not request.max_tokens:
+            ahead = self._slots.take(request.prompt, request.owner, lambda: True, cancelled.is_set)
+            self._on_slot(ahead, lambda slot: self._read_ahead(request, slot, reply, cancelled))
+            return
+        with self._crossing:
+            slot = self._slots.take(request.prompt, request.owner, cancelled.is_set, cancelled.is_set)
+            self._on_slot(slot, lambda slot: self._run(request, slot, reply, cancelled.is_set))
+
+    def _on_slot(self, slot: int | None, work: Callable[[int], None]) -> None:
+        if slot is None:
+            return
         try:
-            if request.max_tokens:
-                with self._crossing:
-                    if not cancelled.is_set():
-                        self._run(request, slot, reply, cancelled.is_set)
-            else:
-                self._read_ahead(request, slot, reply, cancelled)
+            work(slot)
         finally:
             self._slots.give_back(slot)
 
@@ -142,6 +165,8 @@ class Llama:
             reply(one)
 
     def _run(self, request: Complete, slot: int, reply: Callable[[Reply], None], stopped: Callable[[], bool]) -> None:
+        if stopped():
+            return
         failure: list[Any] = []
         timings: dict[str, Any] = {}
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from antiphon.chat.context import ChatContext, new_id
-from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, ChatMessage, FunctionCallOutput
+from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, FunctionCallOutput
 from antiphon.errors import ModelError
 from antiphon.local.hosts import Host, load
-from antiphon.local.prompt import LineParser, answer_grammar, opening, render
+from antiphon.local.prompt import LineParser, answer_grammar, render
 from antiphon.local.pump import Emit, Pump
 from antiphon.local.requests import Complete, Counted, Piece
 from antiphon.models.capabilities import LLMCapabilities
@@ -110,9 +110,7 @@ class LocalLLM(LLM):
         return LocalLLMStream(self._host, request, "", tools)
 
     async def prefill(self, *, chat_ctx: ChatContext, tools: Sequence[ToolSpec] = ()) -> None:
-        last = chat_ctx.items[-1] if len(chat_ctx) else None
-        growing = isinstance(last, ChatMessage) and last.role == "user"
-        prompt = render(chat_ctx, tools, unfinished=True) if growing else opening(chat_ctx, tools)
+        prompt = render(chat_ctx, tools, ahead=True)
         async with aclosing(self._host.ask(Complete(model=self.model, prompt=prompt, owner=self._owner))) as replies:
             async for _ in replies:
                 pass

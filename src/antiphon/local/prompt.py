@@ -112,8 +112,8 @@ def same_words(a: str, b: str) -> bool:
     return " ".join(b.lower().split()).startswith(" ".join(a.lower().split()).rstrip(".,… "))
 
 
-def render(context: ChatContext, tools: Sequence[ToolSpec], *, unfinished: bool = False) -> str:
-    """The whole prompt. ``unfinished``: the last user message still grows, nothing is asked yet."""
+def render(context: ChatContext, tools: Sequence[ToolSpec], *, ahead: bool = False) -> str:
+    """The whole prompt. ``ahead``: nothing is asked yet, and a user message at the end still grows."""
     texts = conversation(context.items[len(leading(context)) :], tools=bool(tools))
     over = sum(map(len, texts)) - LONGEST_PROMPT
     if over > 0:
@@ -123,9 +123,11 @@ def render(context: ChatContext, tools: Sequence[ToolSpec], *, unfinished: bool 
         while len(texts) > 1 and not texts[0].startswith("<|im_start|>user"):
             texts.pop(0)
     prompt = opening(context, tools) + "".join(texts)
-    if unfinished:
-        return prompt.removesuffix("<|im_end|>\n").rstrip()
-    return prompt + "<|im_start|>assistant\n"
+    if not ahead:
+        return prompt + "<|im_start|>assistant\n"
+    last = context.items[-1] if len(context) else None
+    growing = isinstance(last, ChatMessage) and last.role == "user"
+    return prompt.removesuffix("<|im_end|>\n").rstrip() if growing else prompt
 
 
 class LineParser:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -29,6 +28,7 @@ import msgspec
 from antiphon.errors import ConfigurationError, ModelMissingError
 from antiphon.local import fetch
 from antiphon.local.catalog import Catalog, ModelFile, ModelRow, Wheel, find_row, load_catalog
+from antiphon.local.directories import delete, locked, sync
 from antiphon.local.fetch import BLOCK, FetchError, NotOfferedError
 
 Progress = Callable[[str, int, int, str], None]
@@ -154,7 +154,7 @@ class Store:
             return
         if source is not None and not Path(source).is_dir():
             raise ConfigurationError(f"{source} is not a directory.", hint="Name the directory that holds the files.")
-        with self._space_errors(), self._lock(lambda: report(wanted[0], 0, 0, "waiting")):
+        with self._disk_errors(), self._lock(lambda: report(wanted[0], 0, 0, "waiting")):
             rows = self._missing(wanted)
             if source is None:
                 self._check_space([row.name for row in rows])
@@ -174,7 +174,7 @@ class Store:
         """Delete an installed model and its downloaded parts."""
         row = find_row(self.catalog, name)
         with self._lock(lambda: None):
-            self._delete(self.root / name)
+            delete(self.root / name)
             for wheel in row.wheels:
                 if part := fetch.find_part(wheel, self._parts):
                     part.unlink()
@@ -202,11 +202,11 @@ class Store:
             with self._open(final / "manifest.json", "wb") as file:
                 file.write(manifest)
             for path in final.iterdir():
-                _sync(path)
-            _sync(final)
-            self._delete(self.root / row.name)
+                sync(path)
+            sync(final)
+            delete(self.root / row.name)
             final.rename(self.root / row.name)
-            _sync(self.root)
+            sync(self.root)
             report(row.name, row.installed_size, row.installed_size, "ready")
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -341,10 +341,15 @@ class Store:
             )
 
     @contextlib.contextmanager
-    def _space_errors(self) -> Iterator[None]:
+    def _disk_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise ConfigurationError(
+                    f"{self.root} cannot be written ({error.strerror}).",
+                    hint="Set ANTIPHON_MODELS to a directory of your own.",
+                ) from error
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise FetchError(
@@ -355,7 +360,7 @@ class Store:
     def _clear_leftovers(self) -> None:
         """Delete what a process that was killed left behind (we hold the lock: nobody else is working here)."""
         for folder in (*self.root.glob("tmp-*"), *self._parts.glob("tmp-*")):
-            self._delete(folder)
+            delete(folder)
 
     def _drop_parts(self) -> None:
         """Delete the downloads that no missing model can still use."""
@@ -365,33 +370,11 @@ class Store:
             if path not in needed:
                 path.unlink()
 
-    @staticmethod
-    def _delete(folder: Path) -> None:
-        if folder.exists():
-            grave = folder.with_name(f"tmp-old-{folder.name}-{os.getpid()}")
-            folder.rename(grave)
-            shutil.rmtree(grave, ignore_errors=True)
-
     @contextlib.contextmanager
     def _lock(self, on_wait: Callable[[], Any]) -> Iterator[None]:
         self._parts.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("a") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    on_wait()
-                    fetch.wait(0.2)
+        with locked(self.root / ".lock", on_wait):
             yield
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _next_rung(row: ModelRow) -> str:

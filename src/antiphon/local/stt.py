@@ -41,8 +41,11 @@ HANGOVER = 0.3
 CUT_AT_PAUSE, CUT_ANYWHERE = 8.0, 25.0
 """Seconds after which a segment is ended at the next quiet moment, or at once."""
 
-SHORT, UNSURE = 0.5, 0.4
-"""Speech of fewer seconds than ``SHORT`` whose transcript is less sure than ``UNSURE`` was noise."""
+FEW_WORDS, UNSURE = 3, 0.45
+"""So few words with less confidence than this are the model's guess at a noise (it likes to hear "you")."""
+
+SLOW_WORD, SURE = 0.9, 0.9
+"""Seconds of speech per word beyond which only a confident transcript is believed."""
 
 
 class Segment:
@@ -257,9 +260,10 @@ class LocalSTTStream(STTStream):
 
 def heard(transcript: Transcript, segment: Segment) -> bool:
     """Whether the transcript is words that somebody said, not the model's guess at a noise."""
-    if not any(c.isalnum() for c in transcript.text):
+    words = len(transcript.text.split())
+    if not any(c.isalnum() for c in transcript.text) or (words <= FEW_WORDS and transcript.confidence < UNSURE):
         return False
-    return segment.speech >= SHORT or transcript.confidence >= UNSURE
+    return transcript.confidence >= SURE or segment.speech <= HANGOVER + words * SLOW_WORD
 
 
 class LocalSTT(STT):

@@ -47,6 +47,7 @@ class Hearing:
         self._streams = 0
         self._segment = 0
         self._revisions: dict[str, int] = {}
+        self._open = ""
         self._unanswered = 0.0
         self.dropped = 0
         self.seconds = 0.0
@@ -101,6 +102,8 @@ class Hearing:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        if not self._closed:
+            self._take_back()
 
     def _watch(self, frame: AudioFrame) -> None:
         self._unanswered += frame.duration
@@ -135,12 +138,19 @@ class Hearing:
             finally:
                 self.dropped += self._inlet.dropped
                 self._inlet = None
+            self._take_back()
             recovering = attempt < len(RETRIES)
             self._post(SttLost(error=error, recovering=recovering))
             if not recovering:
                 return
             await asyncio.sleep(RETRIES[attempt])
             attempt += 1
+
+    def _take_back(self) -> None:
+        """Words of a partial that its stream will never finish: the next one hears them again."""
+        if self._open:
+            self._post(Partial(segment=self._open, revision=self._revisions[self._open] + 1, text=""))
+            self._open = ""
 
     def _said(self, event: STTEvent) -> None:
         self._unanswered = 0.0
@@ -150,6 +160,7 @@ class Hearing:
         segment = f"{self._streams}.{event.segment or self._segment}"
         revision = event.revision or self._revisions.get(segment, 0) + 1
         self._revisions[segment] = max(revision, self._revisions.get(segment, 0))
+        self._open = segment if event.kind == "partial" else ""
         if event.kind == "partial":
             self._on_partial(event.text)
             self._post(Partial(segment=segment, revision=revision, text=event.text))

@@ -51,7 +51,10 @@ class AgentSession(Generic[T]):
     agent of the session. ``userdata``: your own data, of type ``T``. ``max_tool_steps``: rounds of tool calls in one
     reply. ``tts_text_transforms``: what is taken out of text before it is spoken (names or functions; ``None``: nothing).
     ``min_consecutive_speech_delay``: seconds between two speeches. ``user_away_timeout``: seconds of silence of both
-    until the user counts as away (0: never). ``language``: BCP 47 tag of the conversation.
+    until the user counts as away (0: never). ``party_grace``: seconds that a leg which vanished may take to come back
+    before the session ends. ``tool_timeout``: seconds after which a tool counts as failed for the model (a write goes
+    on). ``hook_timeout``: seconds that ``on_user_turn_completed`` may take before the call goes on without it.
+    ``language``: BCP 47 tag of the conversation.
     """
 
     def __init__(
@@ -69,6 +72,9 @@ class AgentSession(Generic[T]):
         tts_text_transforms: Sequence[str | Transform] | None = ("filter_markdown", "filter_emoji"),
         min_consecutive_speech_delay: float = 0.0,
         user_away_timeout: float = 15.0,
+        party_grace: float = 0.0,
+        tool_timeout: float = 60.0,
+        hook_timeout: float = 8.0,
         language: str = "en",
     ) -> None:
         self._given = {"stt": stt, "llm": llm, "tts": tts, "turn_detector": turn_detector}
@@ -82,6 +88,9 @@ class AgentSession(Generic[T]):
             max_tool_steps=max_tool_steps,
             speech_gap=min_consecutive_speech_delay,
             away_after=user_away_timeout,
+            party_grace=party_grace,
+            tool_deadline=tool_timeout,
+            hook_hard=hook_timeout,
         )
         self._shell: Shell | None = None
         self._directory: Directory | None = None

@@ -65,8 +65,8 @@ class Shell:
         self.user_lane = user
         self.kernel = kernel
         self.t0 = self.lane.loop.time()
-        self._seq = 0
-        self._clock = 0.0
+        self._seq = kernel.state.seq
+        self._clock = kernel.state.now
         self._inbox: deque[ev.Event] = deque()
         self._stepping = False
         self._dropped = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,11 +20,18 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self._kept: list[tuple[Lane, float, msgspec.Struct]] = []
+        self.on_input: Callable[[int], None] | None = None
+        """Told the number of inputs after each one."""
+        self._inputs = 0
         self.closed = False
 
     def append(self, lane: Lane, at: float, body: msgspec.Struct | dict[str, object]) -> int:
         assert isinstance(body, msgspec.Struct)
         self._kept.append((lane, at, body))
+        if lane == "input":
+            self._inputs += 1
+            if self.on_input is not None:
+                self.on_input(self._inputs)
         return len(self._kept)
 
     async def aclose(self) -> None:

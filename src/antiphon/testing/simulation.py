@@ -10,8 +10,9 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Literal
 
 from antiphon.agents.agent import Agent
@@ -30,6 +31,7 @@ from antiphon.testing.loop import VirtualLoop, run
 from antiphon.testing.memory_log import MemoryLog
 from antiphon.testing.result import CallResult, Leftovers
 from antiphon.testing.stt import ScriptedSTT
+from antiphon.testing.takeover import forget
 from antiphon.testing.tts import ScriptedTTS
 from antiphon.testing.turn_detector import ScriptedTurnDetector
 from antiphon.testing.vad import LoudnessVAD
@@ -49,7 +51,9 @@ class Simulation:
     ``LiveCaller``. ``llm``: a model, or a script for one (see ``testing.llm.Script``). ``stt``, ``tts``,
     ``turn_detector``: models, ``None`` for none. ``leg``: faults of the far end. ``quality``: how the far end
     acknowledges. ``pcm``: real samples through the plane. ``close_after``: seconds the session may still go on when
-    the caller's script is over and has not hung up. All other arguments go to ``AgentSession``.
+    the caller's script is over and has not hung up. ``look_after``: seconds after the session's end until what is left
+    is counted (a tool that writes may outlive its session). ``forget_after``: numbers of inputs after which the core
+    loses everything but the kernel's written state (``testing.takeover``). All other arguments go to ``AgentSession``.
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class Simulation:
         quality: Literal["peer", "device", "paced", "estimated"] = "peer",
         pcm: bool = False,
         close_after: float = 30.0,
+        look_after: float = 0.0,
+        forget_after: Sequence[int] = (),
         **session_options: Any,
     ) -> None:
         self._agent = agent
@@ -74,7 +80,8 @@ class Simulation:
         self.tts: TTS | None = ScriptedTTS(pcm=pcm) if tts is UNSET else tts
         self.turn_detector: TurnDetector | None = ScriptedTurnDetector() if turn_detector is UNSET else turn_detector
         self._leg_faults, self._quality, self._pcm = leg, quality, pcm
-        self._close_after = close_after
+        self._close_after, self._look_after = close_after, look_after
+        self._forget_after = frozenset(forget_after)
         self._options = session_options
         self.session: AgentSession[Any] | None = None
         """The session, once the call runs: an async caller may use it for push-to-talk."""
@@ -88,6 +95,7 @@ class Simulation:
         began_real = time.perf_counter()
         origin = loop.time()
         log = MemoryLog()
+        log.on_input = self._maybe_forget
         events: list[tuple[str, Any]] = []
         plane = InlinePlane(LoudnessVAD() if self._pcm else None)
         leg = self.leg = self._make_leg(origin)
@@ -111,7 +119,7 @@ class Simulation:
             await plane.aclose()
             withdraw_leg(key)
         ended_at = loop.time()
-        await asyncio.sleep(0)
+        await asyncio.sleep(self._look_after)
         await asyncio.sleep(0)
         return CallResult(
             words=leg.ear.words,
@@ -131,6 +139,10 @@ class Simulation:
             hung_up_at=left_at - origin,
             session=session,
         )
+
+    def _maybe_forget(self, inputs: int) -> None:
+        if inputs in self._forget_after and self.session is not None:
+            asyncio.get_running_loop().call_soon(forget, self.session)
 
     def _make_leg(self, origin: float) -> SimulatedLeg:
         if self._pcm:
@@ -202,6 +214,7 @@ def simulate(
 @contextmanager
 def fixed_ids(seed: int) -> Iterator[None]:
     """Ids that the session draws (``uuid4``) come from ``seed``, so that two runs can be compared."""
+    import_module("antiphon.worker.account")  # imported later it would draw ids of its own, in the first call only
     source = random.Random(seed)
     real = uuid.uuid4
     uuid.uuid4 = lambda: uuid.UUID(int=source.getrandbits(128), version=4)

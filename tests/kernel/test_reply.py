@@ -1,0 +1,179 @@
+"""Replies: one for each turn, made again when they fail, taken over when they were guessed right."""
+
+from __future__ import annotations
+
+from antiphon.kernel.policy import SessionPolicy
+
+from tests.kernel.call import Call, agent, ev, ft, fx
+
+
+def test_a_right_guess_is_adopted_and_nothing_is_generated_twice() -> None:
+    call = Call()
+    call.asks("What time is it?")
+    assert len(call.all(fx.StartReply)) == 1
+    assert call.one(fx.AdoptReply).op == call.one(fx.StartReply).op
+    assert call.facts(ft.ReplyAdopted)[0].speculative
+
+
+def test_the_hook_may_change_the_words_and_then_the_guess_is_wrong() -> None:
+    for answer, kept in (
+        ({"text": "what TIME is it!"}, True),
+        ({"text": "what day is it"}, False),
+        ({"text": "what time is it", "context_changed": True}, False),
+        ({"error": "boom"}, True),
+    ):
+        call = Call(agent(hooks="turn"))
+        call.asks("what time is it")
+        call.send(ev.HookReturned(op=call.one(fx.CallHook).op, **answer))  # type: ignore[arg-type]
+        assert bool(call.all(fx.AdoptReply)) is kept
+        assert len(call.all(fx.StartReply)) == (1 if kept else 2)
+        assert len(call.facts(ft.ReplyDiscarded)) == (0 if kept else 1)
+
+
+def test_changed_settings_make_the_guess_wrong() -> None:
+    call = Call()
+    call.says("what time is it")
+    call.send(ev.PolicyChanged(policy=SessionPolicy(max_tool_steps=9)))
+    call.wait(1.5)
+    assert not call.all(fx.AdoptReply) and len(call.all(fx.StartReply)) == 2
+
+
+def test_a_stopped_turn_gets_a_recorded_silence() -> None:
+    call = Call(agent(hooks="turn"))
+    call.asks()
+    call.send(ev.HookReturned(op=call.one(fx.CallHook).op, stop=True))
+    assert [f.reason for f in call.facts(ft.TurnDropped)] == ["stopped"]
+    assert [f.reason for f in call.facts(ft.SilenceChosen)] == ["stopped"]
+    assert not call.all(fx.Play) and call.facts(ft.ReplyDiscarded)
+
+
+def test_a_failure_is_tried_again_elsewhere_and_then_apologised_for() -> None:
+    call = Call()
+    call.asks()
+    for _ in range(3):
+        call.send(ev.ReplyFailed(op=call.last(fx.StartReply).op, stage="llm", error="429", retryable=True))
+        call.wait(0.7)
+    assert [s.attempt for s in call.all(fx.StartReply)] == [0, 1, 2]
+    assert len(call.all(fx.Failover)) == 2
+    assert call.facts(ft.LadderRung)[-1].action == "apology"
+    assert [n["recoverable"] for n in call.notices("error")] == [True, True, False]
+
+
+def test_what_cannot_be_tried_again_is_apologised_for_at_once() -> None:
+    call = Call()
+    call.asks()
+    call.send(ev.ReplyFailed(op=call.one(fx.StartReply).op, stage="node", error="bug", retryable=False))
+    assert call.one(fx.PlayCanned).key == "apology"
+
+
+def test_a_failing_node_is_tried_again_without_failing_over() -> None:
+    call = Call()
+    call.asks()
+    call.send(ev.ReplyFailed(op=call.one(fx.StartReply).op, stage="node", error="bug", retryable=True))
+    call.wait(0.2)
+    assert not call.all(fx.Failover) and len(call.all(fx.StartReply)) == 2
+
+
+def test_an_empty_answer_is_a_failure() -> None:
+    call = Call()
+    call.asks()
+    op = call.one(fx.StartReply).op
+    call.send(ev.Generated(op=op), ev.AudioDone(op=op, samples=0))
+    call.wait(0.2)
+    assert call.last(fx.StartReply).attempt == 1
+
+
+def test_a_voice_without_a_sound_is_a_failure() -> None:
+    call = Call()
+    call.asks()
+    op = call.one(fx.StartReply).op
+    call.send(ev.Segment(op=op, index=0, text="Hello."), ev.Generated(op=op), ev.AudioDone(op=op, samples=0))
+    assert call.one(fx.Failover).stage == "tts"
+
+
+def test_a_failure_amid_the_sound_keeps_what_was_heard_and_goes_on_behind_it() -> None:
+    call = Call()
+    call.asks()
+    reply = call.one(fx.StartReply)
+    call.speaks(reply.op, "It is", done=False)
+    call.send(ev.ReplyFailed(op=reply.op, stage="llm", error="reset", retryable=True))
+    call.wait(0.2)
+    assert call.last(fx.StartReply).speech == reply.speech + "#2"
+    call.hears(reply.speech, 24_000)
+    call.wait(0.8)
+    assert call.facts(ft.SpeechHeard)[0].text == "It is"
+
+
+def test_a_guess_that_fails_is_only_thrown_away() -> None:
+    call = Call()
+    call.says("what time is it")
+    call.send(ev.ReplyFailed(op=call.one(fx.StartReply).op, stage="llm", error="x", retryable=True))
+    assert not call.notices("error")
+    call.wait(1.5)
+    assert len(call.all(fx.StartReply)) == 2
+
+
+def test_the_ladder_fails_over_and_gives_up_by_time() -> None:
+    call = Call()
+    call.asks()
+    call.wait(9.0)
+    assert [s.attempt for s in call.all(fx.StartReply)] == [0, 1]
+    assert [f.action for f in call.facts(ft.LadderRung)] == ["filler", "failover", "apology", "apology"]
+
+
+def test_too_many_lost_replies_end_the_session_with_a_goodbye() -> None:
+    call = Call(agent(max_model_errors=1))
+    for _ in range(2):
+        call.send(ev.Typed(text="hello"))
+        call.send(ev.ReplyFailed(op=call.last(fx.StartReply).op, stage="llm", error="x", retryable=False))
+        while call.state.speech.current:
+            call.hears(call.state.speech.current, 9_000, settle="end")
+    assert [c.key for c in call.all(fx.PlayCanned)] == ["apology", "goodbye"]
+    assert call.state.lifecycle.reason == "error" and call.all(fx.CloseAll)
+
+
+def test_generate_reply_with_and_without_a_user_text() -> None:
+    call = Call()
+    call.send(ev.ReplyAsked(speech="a"), ev.ReplyAsked(speech="a"), ev.ReplyAsked(speech="b", user_text="and you?", interruptible=False))
+    assert [s.speech for s in call.all(fx.StartReply)] == ["a", "b"]
+    assert call.facts(ft.TurnCommitted)[0].modality == "text"
+    call.send(ev.ReplyAsked(speech="b", user_text="again"))
+    assert call.last(fx.StartReply).speech == "reply.1.1"
+
+
+def test_interrupt_one_all_or_none() -> None:
+    call = Call()
+    call.send(ev.ReplyAsked(speech="a"), ev.ReplyAsked(speech="b"), ev.ReplyAsked(speech="c", interruptible=False))
+    call.send(ev.InterruptAsked(speech="b"))
+    assert [f.speech for f in call.facts(ft.SpeechDone)] == ["b"]
+    call.send(ev.InterruptAsked())
+    assert [f.speech for f in call.facts(ft.SpeechDone)] == ["b", "a"]
+    call.says("guess")
+    call.send(ev.InterruptAsked(force=True))
+    assert call.facts(ft.ReplyDiscarded)[0].reason == "interrupted"
+
+
+def test_an_interruption_takes_waiting_answers_along_and_leaves_the_applications_words() -> None:
+    call = Call()
+    call.send(ev.ReplyAsked(speech="bg", priority="background"), ev.ReplyAsked(speech="app"))
+    call.speaks(call.all(fx.StartReply)[1].op, "a b c d e f g", done=False)
+    call.send(ev.Partial(segment="o", revision=1, text="wait"))
+    ended = {f.speech for f in call.facts(ft.SpeechDone)}
+    assert "bg" in ended
+
+
+def test_no_guess_while_a_tool_is_open() -> None:
+    call = Call()
+    call.asks()
+    op = call.one(fx.StartReply).op
+    call.send(ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"), ev.Generated(op=op), ev.AudioDone(op=op, samples=0))
+    call.clear()
+    call.says("are you there")
+    assert not call.all(fx.StartReply)
+
+
+def test_a_turn_nobody_wants_answered() -> None:
+    call = Call()
+    call.send(ev.Typed(text="note this", reply=False))
+    assert not call.all(fx.StartReply)
+    assert [f.reason for f in call.facts(ft.SilenceChosen)] == ["not asked for"]
