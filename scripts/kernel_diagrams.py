@@ -1,6 +1,6 @@
 """Writes docs/kernel-states.md: the kernel's state diagrams, generated from its transition tables.
 
-    python scripts/kernel_diagrams.py [--check]
+python scripts/kernel_diagrams.py [--check]
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def page() -> str:
         parts.append(f"## {title} (`{machine}`)\n\n{diagram(states, moves)}\n")
     rows = ["## Who hears what\n", "In this order, for one cause.\n", "| machine | events and signals |", "|---|---|"]
     for machine, _ in MACHINES:
-        kinds = sorted({kind.__name__ for kind, handlers in ROUTES.items() if machine in [name for name, _ in handlers]})
+        kinds = sorted(
+            {kind.__name__ for kind, handlers in ROUTES.items() if machine in [name for name, _ in handlers]}
+        )
         timers = ["its timers"] if machine in TIMER_ROUTES else []
         rows.append(f"| {machine} | {', '.join(kinds + timers)} |")
     return "\n".join([*parts, *rows]) + "\n"

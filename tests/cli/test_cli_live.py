@@ -58,7 +58,7 @@ def test_the_transcript_with_times(shown: tuple[Call, io.StringIO, LiveCall]) ->
     lines = out.getvalue().splitlines()
     assert lines[0] == " 0:03.2  caller  A latte."
     assert lines[1].strip() == "end of turn after 0.40 s"
-    assert lines[2].split("  ")[1:] == ["tool", "  brew(drink='latte')"]
+    assert lines[2].split() == ["0:03.5", "tool", "brew(drink='latte')"]
     assert "failed: no beans" in lines[3]
     assert "Sorry. (interrupted)" in lines[4]
     assert lines[5].strip() == "answered after 1.35 s, language model 0.34 s"

@@ -79,7 +79,10 @@ class Call:
         return [e.body for e in self.new if isinstance(e, fx.Notify) and e.name == name]
 
     def history(self) -> list[str]:
-        return [getattr(i, "text", "") or f"{i.type_ if hasattr(i, 'type_') else type(i).__name__}" for i in self.state.conversation.items]
+        return [
+            getattr(i, "text", "") or f"{i.type_ if hasattr(i, 'type_') else type(i).__name__}"
+            for i in self.state.conversation.items
+        ]
 
     # --- the caller ----------------------------------------------------------------------------------------------
 
@@ -102,7 +105,9 @@ class Call:
 
     # --- the models ----------------------------------------------------------------------------------------------
 
-    def speaks(self, op: ev.Op, text: str = "It is noon.", *, words: bool = True, done: bool = True, index: int = 0) -> int:
+    def speaks(
+        self, op: ev.Op, text: str = "It is noon.", *, words: bool = True, done: bool = True, index: int = 0
+    ) -> int:
         """One segment, half a second a word; returns the samples of the speech so far."""
         parts = text.split()
         timed = tuple((w, i * 12_000, (i + 1) * 12_000) for i, w in enumerate(parts))

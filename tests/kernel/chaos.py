@@ -8,7 +8,6 @@ from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import ANSWERS
-
 from tests.kernel.rules import Broken, Rules
 from tests.kernel.world import World
 

@@ -11,7 +11,6 @@ from antiphon.kernel import facts as ft
 from antiphon.kernel.conversation import Call, CallOutput, Conversation, Message
 from antiphon.kernel.liveness import whose_move
 from antiphon.kernel.speech import RANK
-
 from tests.kernel.world import World
 
 
@@ -89,7 +88,12 @@ class Rules:
         self.silent_since = max(self.silent_since, last)
         healthy = not world.plane_faults and "media" not in state.gates
         playing = any(a.state == "playing" and a.samples > a.position for a in world.plane.values())
-        if agents and healthy and not playing and world.now - self.silent_since > state.policy.ladder.max_silence + SLACK:
+        if (
+            agents
+            and healthy
+            and not playing
+            and world.now - self.silent_since > state.policy.ladder.max_silence + SLACK
+        ):
             raise Broken("K1", f"silence since {self.silent_since:.2f} while {owner} has the move ({reason})")
         self.agents_move = agents
 
@@ -109,7 +113,7 @@ class Rules:
         if words != full[: len(words)]:
             raise Broken("K2", f"{words} is not how {full} begins")
         true = sum(1 for _, a, b in audio.words if (a + b) / 2 <= audio.peak)
-        off = 3 if fact.estimated else 1 if self.world.resumed else 0
+        off = 3 if fact.estimated else 2 if audio.rewound else 1 if self.world.resumed else 0
         if len(words) > true + off or (fact.quality != "estimated" and len(words) < true - off):
             raise Broken("K2", f"{fact.speech}: {len(words)} words in history, {true} heard ({fact})")
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 
 from antiphon.kernel import events as ev
-
 from tests.kernel.chaos import ChaosRules
 from tests.kernel.rules import Broken
 from tests.kernel.world import World

@@ -37,7 +37,10 @@ def test_files_stay_small(path: Path) -> None:
 
 def test_the_diagrams_are_up_to_date() -> None:
     run = subprocess.run(
-        [sys.executable, str(ROOT / "scripts/kernel_diagrams.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "scripts/kernel_diagrams.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
 

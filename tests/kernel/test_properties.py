@@ -9,7 +9,6 @@ import pytest
 from antiphon.kernel.conversation import Conversation
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.state import KernelState
-
 from tests.kernel.chaos import Chaos, ChaosRules
 from tests.kernel.rules import Rules
 from tests.kernel.shrink import story
@@ -98,8 +97,9 @@ def test_the_same_events_give_the_same_effects() -> None:
 
 def test_a_machine_writes_only_its_own_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every handler is watched: the other machines' states are the same before and after it."""
-    from antiphon.kernel import kernel as router
     import msgspec
+
+    from antiphon.kernel import kernel as router
 
     parts = [name for name, _ in router.MACHINES]
 

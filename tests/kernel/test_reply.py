@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from antiphon.kernel.policy import SessionPolicy
-
 from tests.kernel.call import Call, agent, ev, ft, fx
 
 
@@ -134,7 +133,11 @@ def test_too_many_lost_replies_end_the_session_with_a_goodbye() -> None:
 
 def test_generate_reply_with_and_without_a_user_text() -> None:
     call = Call()
-    call.send(ev.ReplyAsked(speech="a"), ev.ReplyAsked(speech="a"), ev.ReplyAsked(speech="b", user_text="and you?", interruptible=False))
+    call.send(
+        ev.ReplyAsked(speech="a"),
+        ev.ReplyAsked(speech="a"),
+        ev.ReplyAsked(speech="b", user_text="and you?", interruptible=False),
+    )
     assert [s.speech for s in call.all(fx.StartReply)] == ["a", "b"]
     assert call.facts(ft.TurnCommitted)[0].modality == "text"
     call.send(ev.ReplyAsked(speech="b", user_text="again"))
@@ -166,7 +169,9 @@ def test_no_guess_while_a_tool_is_open() -> None:
     call = Call()
     call.asks()
     op = call.one(fx.StartReply).op
-    call.send(ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"), ev.Generated(op=op), ev.AudioDone(op=op, samples=0))
+    call.send(
+        ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"), ev.Generated(op=op), ev.AudioDone(op=op, samples=0)
+    )
     call.clear()
     call.says("are you there")
     assert not call.all(fx.StartReply)

@@ -8,7 +8,6 @@ from antiphon.kernel.events import Op
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.liveness import whose_move
 from antiphon.kernel.out import KernelFault
-
 from tests.kernel.call import PLAIN, Call, agent, ev, ft, fx
 
 
@@ -193,7 +192,9 @@ def test_a_drain_that_never_gets_empty_ends_by_time() -> None:
     call = Call()
     call.send(ev.Typed(text="do"))
     op = call.one(fx.StartReply).op
-    call.send(ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"), ev.Generated(op=op), ev.AudioDone(op=op, samples=0))
+    call.send(
+        ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"), ev.Generated(op=op), ev.AudioDone(op=op, samples=0)
+    )
     call.send(ev.Drain())
     call.wait(60.0)
     assert call.one(fx.Ended).reason == "drain"
@@ -298,7 +299,9 @@ def test_a_running_tool_is_filled_again_and_again() -> None:
     call = Call()
     call.send(ev.Typed(text="do"))
     op = call.one(fx.StartReply).op
-    call.send(ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"), ev.Generated(op=op), ev.AudioDone(op=op, samples=0))
+    call.send(
+        ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"), ev.Generated(op=op), ev.AudioDone(op=op, samples=0)
+    )
     for _ in range(12):
         call.wait(1.0)
         if call.state.speech.current:
@@ -317,7 +320,10 @@ def test_a_filler_sounds_while_the_reply_has_run_dry_and_the_reply_goes_on() -> 
     assert call.one(fx.Pause).speech == reply.speech
     clip = call.one(fx.PlayCanned)
     call.send(ev.Segment(op=clip.op, index=0, text="One moment."))
-    call.send(ev.Synthesised(op=clip.op, index=0, start=0, samples=24_000, done=True), ev.AudioDone(op=clip.op, samples=24_000))
+    call.send(
+        ev.Synthesised(op=clip.op, index=0, start=0, samples=24_000, done=True),
+        ev.AudioDone(op=clip.op, samples=24_000),
+    )
     call.hears(clip.speech, 24_000, settle="end")
     assert call.one(fx.Resume).at == 24_000
     call.send(ev.Synthesised(op=reply.op, index=1, start=24_000, samples=12_000, done=True))
@@ -382,3 +388,25 @@ def test_endless_signals_and_timers_are_faults(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(router.ROUTES, GateChanged, (("legs", again),))
     with pytest.raises(KernelFault, match="signals without end"):
         call.send(ev.LegHeld(leg="phone", held=True))
+
+
+def test_a_turn_that_waits_for_a_hand_off_is_the_agents_business() -> None:
+    call = Call(agent("a", hooks="exit"))
+    call.send(ev.AgentAsked(agent=agent("b")))
+    leaving = call.one(fx.CallHook)
+    call.send(ev.SayAsked(speech="bye", hook=leaving.op))
+    call.send(ev.AudioDone(op=call.one(fx.StartSay).op, samples=0))
+    call.send(ev.Typed(text="hello"))
+    assert whose_move(call.state)[2] == "hand-off"
+    call.wait(9.5)
+    assert call.facts(ft.TurnCommitted)[0].text == "hello"
+
+
+def test_a_voice_that_fails_while_the_session_closes_is_not_apologised_for() -> None:
+    call = Call(agent("a", hooks="exit"))
+    call.send(ev.SayAsked(speech="s", interruptible=False))
+    op = call.one(fx.StartSay).op
+    call.speaks(op, "good bye all", done=False)
+    call.send(ev.CloseAsked(), ev.ReplyFailed(op=op, stage="tts", error="no", retryable=False))
+    call.wait(6.0)
+    assert not call.all(fx.PlayCanned) and call.one(fx.Ended)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from antiphon.kernel.conversation import Call as CallItem
 from antiphon.kernel.conversation import CallOutput
 from antiphon.kernel.prompt import prompt_view
-
 from tests.kernel.call import Call, agent, ev, ft, fx
 
 
@@ -216,7 +215,9 @@ def test_words_of_a_former_step_may_still_be_made_while_the_next_one_thinks() ->
         call.send(ev.ToolReturned(op=call.one(fx.RunTool).op, output="ok"))
         assert len(call.all(fx.StartReply)) == 2
         if last == "done":
-            call.send(ev.Synthesised(op=op, index=0, start=0, samples=36_000, done=True), ev.AudioDone(op=op, samples=36_000))
+            call.send(
+                ev.Synthesised(op=op, index=0, start=0, samples=36_000, done=True), ev.AudioDone(op=op, samples=36_000)
+            )
             assert call.one(fx.Play).speech == "reply.1.1"
         elif last == "failed":
             call.send(ev.ReplyFailed(op=op, stage="tts", error="no", retryable=True))
@@ -273,3 +274,42 @@ def test_a_new_owner_runs_reads_again_and_never_an_unsafe_write() -> None:
     call.wait(1.5)
     call.send(ev.Resumed(epoch=2))
     assert not call.state.tools.runs
+
+
+def test_an_interruption_of_another_reply_leaves_words_that_are_still_made() -> None:
+    call = Call()
+    call.send(ev.Typed(text="do it"))
+    op = call.one(fx.StartReply).op
+    call.send(ev.Segment(op=op, index=0, text="One moment."), ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"))
+    call.send(ev.Generated(op=op), ev.ReplyAsked(speech="other"))
+    call.send(ev.ToolReturned(op=call.one(fx.RunTool).op, output="ok"), ev.InterruptAsked(speech="other"))
+    assert op not in [c.op for c in call.all(fx.Cancel)]
+    call.send(ev.ToolCall(op=op, call_id="late", name="t", arguments="{}"))
+    assert len(call.all(fx.RunTool)) == 1
+
+
+def test_a_voice_that_fails_while_the_tools_run_costs_only_its_words() -> None:
+    call = Call()
+    call.send(ev.Typed(text="do it"))
+    op = call.one(fx.StartReply).op
+    call.send(ev.Segment(op=op, index=0, text="One moment."), ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"))
+    call.send(ev.Generated(op=op), ev.ReplyFailed(op=op, stage="tts", error="no", retryable=True))
+    call.send(ev.ToolReturned(op=call.one(fx.RunTool).op, output="ok"))
+    assert [f.output for f in call.facts(ft.ToolResult)] == ["ok"] and len(call.all(fx.StartReply)) == 2
+
+
+def test_a_session_that_closes_during_a_guess_stops_its_reads() -> None:
+    call = Call()
+    call.says("is it free")
+    op = call.one(fx.StartReply).op
+    call.send(ev.ToolCall(op=op, call_id="r", name="look", arguments="{}", effect="read"), ev.CloseAsked())
+    assert call.one(fx.CancelTool) and not call.facts(ft.ToolIntent)
+
+
+def test_what_is_not_for_history_is_not_in_the_prompt_either() -> None:
+    call = Call()
+    call.send(ev.SayAsked(speech="aside", in_history=False), ev.ReplyAsked(speech="empty"))
+    call.speaks(call.one(fx.StartSay).op, "between us")
+    assert prompt_view(call.state) == []
+    call.hears("aside", 24_000, settle="end")
+    assert call.facts(ft.SpeechHeard)[0].in_history is False and not call.state.conversation.items

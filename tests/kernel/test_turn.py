@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from antiphon.kernel.policy import SessionPolicy, TurnPolicy
-
 from tests.kernel.call import Call, agent, ev, ft, fx
 
 

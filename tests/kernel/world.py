@@ -33,6 +33,7 @@ class Audio:
         self.peak = 0.0
         self.since = -1.0
         self.step = 0
+        self.rewound = False
         self.state = "idle"  # idle, playing, paused, over
         self.words: list[tuple[str, int, int]] = []
         self.text = ""
@@ -114,8 +115,12 @@ class World:
 
     def note(self, event: ev.Event) -> None:
         if not isinstance(event, ev.Tick | ev.Acked):
-            fields = {k: v for k, v in msgspec.structs.asdict(event).items() if k not in ("seq", "now", "agent", "words")}
-            self.story.append(f"{self.now:7.2f}  {type(event).__name__:14} " + " ".join(f"{k}={v}" for k, v in fields.items()))
+            fields = {
+                k: v for k, v in msgspec.structs.asdict(event).items() if k not in ("seq", "now", "agent", "words")
+            }
+            self.story.append(
+                f"{self.now:7.2f}  {type(event).__name__:14} " + " ".join(f"{k}={v}" for k, v in fields.items())
+            )
 
     # --- effects -------------------------------------------------------------------------------------------------
 
@@ -184,9 +189,14 @@ class World:
             shown = tuple(words) if with_words else ()
             half = samples // 2
             first = tuple(w for w in shown if w[2] <= half)
-            self.at(t, lambda i=index, s=start, h=half, w=first, a=tuple(words): self.push(op, speech, i, s, h, False, w, a))
+            self.at(
+                t, lambda i=index, s=start, h=half, w=first, a=tuple(words): self.push(op, speech, i, s, h, False, w, a)
+            )
             t += rng.uniform(0.02, 0.2)
-            self.at(t, lambda i=index, s=start, h=samples, w=shown, a=tuple(words): self.push(op, speech, i, s, h, True, w, a))
+            self.at(
+                t,
+                lambda i=index, s=start, h=samples, w=shown, a=tuple(words): self.push(op, speech, i, s, h, True, w, a),
+            )
             start += samples
         if tools and self.chance(0.35):
             for _ in range(rng.choice((1, 1, 2, 3))):
@@ -311,6 +321,7 @@ class World:
         audio = self.plane.get(effect.speech)
         if audio is not None and audio.state == "paused":
             audio.state = "playing"
+            audio.rewound = audio.rewound or effect.at < audio.position
             audio.position = min(audio.position, effect.at)
             self.play_loop(effect.speech)
 
@@ -434,7 +445,9 @@ class World:
             self.at(t, ev.Typed(text=f"u{n}a u{n}b", reply=self.chance(0.9)))
             return 0.1
         length = rng.uniform(0.2, 2.5)
-        words = {"backchannel": ["mhm"], "noise": [], "stop": ["stop"]}.get(kind, [f"u{n}{c}" for c in "abcd"[: rng.randint(1, 4)]])
+        words = {"backchannel": ["mhm"], "noise": [], "stop": ["stop"]}.get(
+            kind, [f"u{n}{c}" for c in "abcd"[: rng.randint(1, 4)]]
+        )
         final_late = rng.choice((0.05, 0.2, 0.2, 1.0, 2.5))
         if kind != "text only":
             self.at(t + 0.06, ev.Vad(edge="start", at=t))
@@ -448,7 +461,9 @@ class World:
         if words:
             for i in range(1, len(words) + 1):
                 if not self.bad():
-                    self.at(t + length * i / len(words), ev.Partial(segment=f"s{n}", revision=i, text=" ".join(words[:i])))
+                    self.at(
+                        t + length * i / len(words), ev.Partial(segment=f"s{n}", revision=i, text=" ".join(words[:i]))
+                    )
             if not self.bad():
                 final = ev.Final(
                     segment=f"s{n}", revision=9, text=" ".join(words).capitalize() + ".", at=t + length, language="en"

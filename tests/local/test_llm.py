@@ -121,28 +121,45 @@ def test_too_much_at_once_is_refused_not_hung(host: InProcessHost) -> None:
     asyncio.run(story())
 
 
+def take(slots: Slots, prompt: str, owner: str, *, leaving: bool = False) -> int:
+    slot = slots.take(prompt, owner, lambda: leaving)
+    assert slot is not None
+    return slot
+
+
 def test_slots_belong_to_their_owner() -> None:
     slots = Slots(2)
-    first = slots.take("opening", "a")
+    first = take(slots, "opening", "a")
     slots.give_back(first)
-    other = slots.take("opening", "b")
+    other = take(slots, "opening", "b")
     slots.give_back(other)
     assert other != first
-    again = slots.take("opening and more", "a", lambda: True)
-    assert again == first
-    waiting: list[int | None] = []
-    waiter = threading.Thread(target=lambda: waiting.append(slots.take("opening and more", "a")))
+    assert take(slots, "opening and more", "a") == first
+
+
+def test_a_slot_that_is_about_to_be_free_is_worth_waiting_for() -> None:
+    slots = Slots(2)
+    first = take(slots, "opening", "a", leaving=True)
+    got: list[int] = []
+    waiter = threading.Thread(target=lambda: got.append(take(slots, "opening and more", "a")))
     waiter.start()
     waiter.join(0.1)
-    assert not waiting, "a slot that is about to be free is worth waiting for"
-    slots.give_back(again)
-    waiter.join(5)
-    assert waiting == [first]
-    taken = threading.Event()
-    threading.Thread(target=lambda: (slots.take("x", "c"), slots.take("y", "d"), taken.set())).start()
-    assert not taken.wait(0.05)
+    assert not got
     slots.give_back(first)
-    assert taken.wait(5)
+    waiter.join(5)
+    assert got == [first]
+
+
+def test_when_all_slots_are_busy_requests_wait_or_give_up() -> None:
+    slots = Slots(1)
+    only = take(slots, "x", "a")
+    assert slots.take("y", "b", given_up=lambda: True) is None
+    got: list[int] = []
+    waiter = threading.Thread(target=lambda: got.append(take(slots, "y", "b")))
+    waiter.start()
+    slots.give_back(only)
+    waiter.join(5)
+    assert got == [only]
 
 
 def test_reading_ahead_waits_for_answers() -> None:

@@ -10,7 +10,6 @@ import pytest
 from antiphon.kernel import agents, kernel, ledger, liveness, out, reply_turns, speech, tool_calls
 from antiphon.kernel.effects import Record
 from antiphon.kernel.facts import SpeechHeard
-
 from tests.kernel.rules import Broken, judged
 from tests.kernel.shrink import shrink, story
 from tests.kernel.world import World

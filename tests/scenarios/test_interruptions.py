@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from antiphon import Agent
-from antiphon.testing import Caller, CallResult, LegFaults, ScriptedTTS, TTSFaults, simulate
+from antiphon.testing import Caller, CallResult, LegFaults, ScriptedSTT, ScriptedTTS, TTSFaults, simulate
 
 STORY = "one two three four five six seven eight nine ten eleven twelve"
 
@@ -75,6 +75,18 @@ def test_false_interruption_loses_no_audio(seconds: float) -> None:
     assert not result.replies[0].interrupted
     assert result.replies[0].text == STORY
     assert len(heard) <= len(STORY.split()) + 1, "at most the word of the pause is heard twice"
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.2, 0.25, 0.6])
+@pytest.mark.parametrize("words", [9, 12])
+def test_backchannels_survive_whatever_comes_first(delay: float, words: int) -> None:
+    """The final may come before, with or after the end of speech."""
+    story = " ".join(STORY.split()[:words])
+    for seed in range(5):
+        caller = Caller().says("Please tell me the story", at=1.0).waits_for_words("three").hums().waits_for_agent()
+        result = simulate(Teller, caller, llm=story, stt=ScriptedSTT(delay=delay, flush_delay=delay), seed=seed)
+        assert result.heard == story, result
+        assert result.turns == ["Please tell me the story"], result
 
 
 def test_noise_is_not_a_caller() -> None:

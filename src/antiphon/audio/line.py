@@ -287,7 +287,8 @@ class Line:
             None if self._playout.sounding() else self._dead_man_due(),
             self._next_level if self.config.levels else None,
         ]
-        return max(now, min((wake for wake in wakes if wake is not None), default=float("inf")))
+        soonest = min((wake for wake in wakes if wake is not None), default=float("inf"))
+        return soonest if soonest > now else tick
 
     def _open_recorder(self, now: float) -> Recorder | None:
         if not self.config.record:

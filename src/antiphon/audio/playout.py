@@ -199,11 +199,7 @@ class Playout:
         for speech in self._order:
             if speech.state == "stopping":
                 wakes.append(speech.settle_by)
-            if speech.begun_at is None:
-                if speech.state == "playing" and (speech.ready or speech.sent):
-                    wakes.append(max(now, self._outlet.clock))
-                continue
-            if speech.state == "playing":
+            if speech.begun_at is not None and speech.state == "playing":
                 wakes.append(speech.report_at)
                 if speech.sent:
                     wakes.append(speech.ended_due if speech.ended_due > now else speech.settle_by)
@@ -322,9 +318,9 @@ class Playout:
                 on_air.report_at = now + PROGRESS_EVERY
                 if self.first_sound is None:
                     self.first_sound = outlet.clock
+            on_air.starved_at = None
             if need <= 0:
                 break
-            on_air.starved_at = None
             count = min(need, on_air.buffer.end - on_air.next)
             stretches.append(Stretch(on_air.name, on_air.buffer, on_air.next, count))
             on_air.next += count

@@ -41,8 +41,7 @@ def on_task(state: AgentsState, event: TaskDone, view: KernelState, out: Out) ->
 
 def on_step(state: AgentsState, event: StepDone, view: KernelState, out: Out) -> None:
     call = view.tools.running(event.op)
-    if call is not None:
-        out.fact(ft.StepResult(at=out.now, call_id=call.call_id, name=event.name, result=event.result))
+    out.fact(ft.StepResult(at=out.now, call_id=call.call_id, name=event.name, result=event.result))
 
 
 HANDLERS: dict[type, Any] = {

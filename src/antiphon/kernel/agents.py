@@ -158,9 +158,10 @@ def _leave(state: AgentsState, to: Next, view: KernelState, out: Out) -> None:
 
 
 def _left(state: AgentsState, view: KernelState, out: Out) -> None:
-    if move(state, "left") and state.to is not None:
-        out.ungate(gates.SWITCHING)
-        _enter(state, state.to, view, out)
+    move(state, "left")
+    assert state.to is not None
+    out.ungate(gates.SWITCHING)
+    _enter(state, state.to, view, out)
 
 
 def on_closing(state: AgentsState, signal: Closing, view: KernelState, out: Out) -> None:
@@ -226,9 +227,7 @@ def on_returned(state: AgentsState, event: HookReturned, view: KernelState, out:
 
 
 def on_timer(state: AgentsState, timer: Timer, view: KernelState, out: Out) -> None:
-    hook = state.hooks.get(int(timer.key))
-    if hook is None:
-        return
+    hook = state.hooks[int(timer.key)]
     if hook.name == "on_enter":
         hook.awaited = False
         _greeted(hook, out)

@@ -43,10 +43,13 @@ class Message(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
 
 
 class Call(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
+    """``speech``: the step of a reply that asked for it."""
+
     id: str
     call_id: str
     name: str
     arguments: str
+    speech: str = ""
     created_at: float = 0.0
 
 
@@ -92,10 +95,14 @@ class Conversation(msgspec.Struct):
             fold(self, fact)
 
     def _place(self, item: Item) -> None:
-        """Behind everything that is not younger."""
+        """Behind everything that is not younger; what a step said goes before what it called, unless other words of
+        the agent sounded in between."""
         items, at = self.items, len(self.items)
         while at > 0 and items[at - 1].created_at > item.created_at:
             at -= 1
+        called = next((n for n, i in enumerate(items) if isinstance(i, Call) and i.speech == item.id), at)
+        if called < at and not any(isinstance(i, Message) and i.role == "assistant" for i in items[called:at]):
+            at = called
         items.insert(at, item)
         self.version += 1
 
@@ -125,7 +132,16 @@ def _heard(to: Conversation, fact: SpeechHeard) -> None:
 
 def _intent(to: Conversation, fact: ToolIntent) -> None:
     to.open_calls[fact.call_id] = fact.name
-    to._place(Call(id=fact.item, call_id=fact.call_id, name=fact.name, arguments=fact.arguments, created_at=fact.at))
+    to._place(
+        Call(
+            id=fact.item,
+            call_id=fact.call_id,
+            name=fact.name,
+            arguments=fact.arguments,
+            speech=fact.speech,
+            created_at=fact.at,
+        )
+    )
 
 
 def _output(to: Conversation, fact: ToolResult | ToolInDoubt) -> None:

@@ -59,8 +59,8 @@ def move(state: LegsState, leg: str, cause: str) -> bool:
         return False
     if phase == "down":
         state.legs.pop(leg, None)
-    elif known is not None:
-        known.phase = phase
+    else:
+        state.legs[leg].phase = phase
     return True
 
 

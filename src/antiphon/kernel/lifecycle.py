@@ -149,8 +149,7 @@ def _busy(view: KernelState) -> bool:
 
 
 def _close(state: LifecycleState, out: Out) -> None:
-    if not move(state, "left"):
-        return
+    move(state, "left")
     out.cancel_timer("lifecycle.left")
     out.signal(Ending(state.deadline))
     state.op = out.op("close")
@@ -172,8 +171,7 @@ def on_closed(state: LifecycleState, event: Closed, view: KernelState, out: Out)
 
 
 def _end(state: LifecycleState, abandoned: tuple[str, ...], view: KernelState, out: Out) -> None:
-    if not move(state, "Closed"):
-        return
+    move(state, "Closed")
     out.fact(ft.SessionEnded(at=out.now, reason=state.reason))
     out.notify("close", reason=state.reason, abandoned=list(abandoned))
     _forget_all(view, out)
@@ -181,8 +179,7 @@ def _end(state: LifecycleState, abandoned: tuple[str, ...], view: KernelState, o
 
 
 def on_fenced(state: LifecycleState, event: Fenced, view: KernelState, out: Out) -> None:
-    if not move(state, "Fenced"):
-        return
+    move(state, "Fenced")
     state.reason = "fenced"
     for speech in view.speech.speeches.values():
         out.effect(Stop(speech=speech.id))

@@ -170,8 +170,7 @@ def _due(state: LivenessState, reason: str, view: KernelState) -> float:
 
 def on_timer(state: LivenessState, timer: Timer, view: KernelState, out: Out) -> None:
     waiting = waits_for(view)
-    if waiting is None or state.began < 0:
-        return
+    assert waiting is not None
     _, _, reason = waiting
     action = "filler"
     if out.now >= state.began + _rung_time(state.rung, reason, view):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from antiphon.kernel import gates
+from antiphon.kernel.conversation import Message
 from antiphon.kernel.events import AutoPaused
 from antiphon.kernel.signals import OnAir, Overlap, SpeechSettled
 from antiphon.turns import barge_in
@@ -118,12 +119,11 @@ def on_words(state: TurnState, before: str, view: KernelState, out: Out) -> None
 
 def on_timer(state: TurnState, name: str, view: KernelState, out: Out) -> None:
     """``barge``: it is time to decide; ``false``: it has been quiet for long enough."""
-    if state.overlap is not None:
-        if name == "barge" and state.vad:
-            over = state.overlap.began + barge_in.WORDLESS_HOLD
-            if out.now < over:
-                out.timer("turn.barge", over)
-        _judge(state, view, out)
+    assert state.overlap is not None
+    over = state.overlap.began + barge_in.WORDLESS_HOLD
+    if name == "barge" and state.vad and out.now < over:
+        out.timer("turn.barge", over)
+    _judge(state, view, out)
 
 
 def _judge(state: TurnState, view: KernelState, out: Out) -> None:
@@ -187,16 +187,12 @@ def still_joins(joins: Joining, view: KernelState) -> bool:
     base = view.reply.answers(joins.turn)
     if base is not None and (view.tools.acted(base) or view.speech.sounding_of(base)):
         return False
-    for item in reversed(view.conversation.items):
-        if item.id == joins.item:
-            return True
-        if getattr(item, "role", "") == "user":
-            return False
-        if getattr(item, "role", "") == "assistant" and len(words_of(getattr(item, "text", ""))) > FEW_WORDS:
-            return False
-        if item.id.startswith("call."):
-            return False
-    return False
+    items = view.conversation.items
+    at = next(n for n, item in enumerate(items) if item.id == joins.item)
+    return all(
+        isinstance(item, Message) and item.role == "assistant" and len(words_of(item.text)) <= FEW_WORDS
+        for item in items[at + 1 :]
+    )
 
 
 # --- silence of both ---------------------------------------------------------------------------------------------

@@ -104,10 +104,6 @@ class ReplyState(msgspec.Struct):
     def by_op(self, op: Op) -> Reply | None:
         return next((r for r in self.replies.values() if r.op == op), None)
 
-    def by_speech(self, speech: str) -> Reply | None:
-        reply = self.replies.get(speech.partition("#")[0])
-        return reply if reply is not None and reply.speech == speech else None
-
 
 def move(reply: Reply, cause: str) -> bool:
     phase = MOVES.get((reply.phase, cause))

@@ -202,7 +202,8 @@ def on_batch(state: ReplyState, signal: ToolBatchSettled, view: KernelState, out
         move(reply, "enough")
         finish_step(state, reply)
         conclude(state, reply, view, out)
-    elif move(reply, "batch settled"):
+    else:
+        move(reply, "batch settled")
         finish_step(state, reply)
         reply.tool_steps += 1
         reply.attempt = 0
@@ -219,13 +220,14 @@ def settle_debt(state: ReplyState, view: KernelState, out: Out) -> None:
 
 def on_handoff_done(state: ReplyState, signal: HandoffDone, view: KernelState, out: Out) -> None:
     reply = state.replies.get(signal.base)
-    if reply is None:
+    if reply is None or reply.phase != "handoff":
         return
     finish_step(state, reply)
     if signal.spoke:
         move(reply, "enough")
         conclude(state, reply, view, out)
-    elif move(reply, "go on"):
+    else:
+        move(reply, "go on")
         reply.tool_steps = reply.attempt = 0
         begin(state, reply, view, out)
 

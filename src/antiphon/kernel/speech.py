@@ -163,8 +163,10 @@ def pick(state: SpeechState, view: KernelState, out: Out) -> None:
     speech = _first(state)
     if speech is None or not speech.ready() or gates.SPEECH & view.gates.keys():
         return
-    if current is not None and current.sounding and (speech.priority != "ladder" or not _yield(current, out)):
-        return
+    if current is not None and current.sounding:
+        if speech.priority != "ladder":
+            return
+        _yield(current, out)
     if speech.priority != "ladder":
         if speech.interruptible and gates.FLOOR in view.gates:
             return
@@ -181,13 +183,11 @@ def _first(state: SpeechState) -> Speech | None:
     return min(waiting, key=lambda s: (RANK[s.priority], s.number), default=None)
 
 
-def _yield(speech: Speech, out: Out) -> bool:
-    if not move(speech, "pause"):
-        return False
+def _yield(speech: Speech, out: Out) -> None:
+    move(speech, "pause")
     speech.yielded = True
     out.effect(Pause(speech=speech.id))
     out.timer(f"speech.hold:{speech.id}", out.now + 2 * PAUSE_MAX)
-    return True
 
 
 def _play(state: SpeechState, speech: Speech, view: KernelState, out: Out) -> None:
@@ -250,8 +250,7 @@ def stop(state: SpeechState, speech: Speech, outcome: str, view: KernelState, ou
 
 def finish(state: SpeechState, speech: Speech, estimated: bool, view: KernelState, out: Out) -> None:
     """Playback is over: what was heard becomes history."""
-    if not move(speech, "settled"):
-        return
+    move(speech, "settled")
     text, guess = ledger.heard_text(speech.segments, speech.position)
     if speech.text_only:
         text, guess = ledger.full_text(speech.segments), False

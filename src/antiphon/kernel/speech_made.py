@@ -50,8 +50,7 @@ def on_queued(state: SpeechState, signal: ReplyQueued, view: KernelState, out: O
 
 
 def _authorise(state: SpeechState, speech: Speech, out: Out) -> None:
-    if not move(speech, "authorised"):
-        return
+    move(speech, "authorised")
     out.fact(
         ft.SayQueued(
             at=out.now, speech=speech.id, source=speech.source, interruptible=speech.interruptible,  # type: ignore[arg-type]
@@ -159,8 +158,7 @@ def on_rung(state: SpeechState, signal: Rung, view: KernelState, out: Out) -> No
 
 
 def on_lost(state: SpeechState, signal: ReplyLost, view: KernelState, out: Out) -> None:
-    if signal.base in state.open_bases:
-        state.open_bases[signal.base] = signal.error
+    state.open_bases[signal.base] = signal.error
 
 
 def on_cut(state: SpeechState, signal: ReplyCut, view: KernelState, out: Out) -> None:

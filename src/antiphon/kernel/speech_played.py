@@ -181,7 +181,7 @@ def on_held(state: SpeechState, event: LegHeld, view: KernelState, out: Out) -> 
         if move(speech, "pause"):
             out.effect(Pause(speech=speech.id))
             out.cancel_timer(f"speech.watch:{speech.id}")
-    elif not speech.yielded:
+    else:
         _go_on(speech, out)
 
 
@@ -191,9 +191,7 @@ def on_held(state: SpeechState, event: LegHeld, view: KernelState, out: Out) -> 
 def on_timer(state: SpeechState, timer: Timer, view: KernelState, out: Out) -> None:
     if timer.name == "gap":
         return  # the review that follows picks the next one
-    speech = state.speeches.get(timer.key)
-    if speech is None:
-        return
+    speech = state.speeches[timer.key]
     if timer.name == "settle":
         finish(state, speech, True, view, out)
     elif timer.name == "hold":
@@ -220,12 +218,10 @@ def on_closing(state: SpeechState, signal: Closing, view: KernelState, out: Out)
 
 
 def on_ending(state: SpeechState, signal: Ending, view: KernelState, out: Out) -> None:
+    """Only what may not be interrupted still sounds here: its time is over."""
     for speech in list(state.speeches.values()):
-        if speech.sounding:
-            stop(state, speech, "interrupted", view, out)
-            finish(state, speech, True, view, out)
-        else:
-            stop(state, speech, "cancelled", view, out)
+        stop(state, speech, "interrupted", view, out)
+        finish(state, speech, True, view, out)
 
 
 def on_resumed(state: SpeechState, event: Resumed, view: KernelState, out: Out) -> None:

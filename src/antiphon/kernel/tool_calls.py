@@ -136,8 +136,6 @@ def on_review(state: ToolsState, signal: Review, view: KernelState, out: Out) ->
 
 def on_returned(state: ToolsState, event: ToolReturned, view: KernelState, out: Out) -> None:
     run = state.running(event.op)
-    if run is None:
-        return
     out.close(event.op)
     run.op = None
     out.cancel_timer(f"tools.deadline:{run.number}")
@@ -157,32 +155,24 @@ def on_returned(state: ToolsState, event: ToolReturned, view: KernelState, out: 
 
 
 def on_closed(state: ToolsState, signal: BatchClosed, view: KernelState, out: Out) -> None:
-    if state.of(signal.speech) and signal.speech not in state.closed:
-        state.closed.append(signal.speech)
+    state.closed.append(signal.speech)
     settle(state, signal.speech, view, out)
 
 
 def on_progress(state: ToolsState, event: ToolProgress, view: KernelState, out: Out) -> None:
     run = state.running(event.op)
-    if run is not None:
-        out.notify(
-            "tool_execution_updated", call_id=run.call_id, name=run.name, status="updated", message=event.message
-        )
+    out.notify("tool_execution_updated", call_id=run.call_id, name=run.name, status="updated", message=event.message)
 
 
 # --- time, the end -----------------------------------------------------------------------------------------------
 
 
 def on_timer(state: ToolsState, timer: Timer, view: KernelState, out: Out) -> None:
-    run = state.runs.get(int(timer.key))
-    if run is None:
-        return
+    run = state.runs[int(timer.key)]
     if run.phase == "waiting":
         log(run, view, out)
         move(run, "refused")
         result(state, run, UNHEARD, True, out)
-    elif run.phase != "running":
-        return
     elif not run.logged:  # a speculative read: let it be as if it had never been asked for
         run.output, run.is_error = TIMED_OUT, True
         _cancel(run, "deadline", out)
@@ -203,10 +193,10 @@ def on_timer(state: ToolsState, timer: Timer, view: KernelState, out: Out) -> No
 
 
 def _cancel(run: ToolRun, cause: str, out: Out) -> None:
-    if run.op is not None:
-        out.effect(CancelTool(op=run.op))
-        out.close(run.op)
-        run.op = None
+    assert run.op is not None
+    out.effect(CancelTool(op=run.op))
+    out.close(run.op)
+    run.op = None
     move(run, cause)
 
 

@@ -99,8 +99,9 @@ class ToolsState(msgspec.Struct):
         """Whether a reply has done something beyond reading."""
         return any(r.speech.partition("#")[0] == base and r.logged and r.effect != "read" for r in self.runs.values())
 
-    def running(self, op: Op) -> ToolRun | None:
-        return next((r for r in self.runs.values() if r.op == op), None)
+    def running(self, op: Op) -> ToolRun:
+        """The call behind an open op."""
+        return next(r for r in self.runs.values() if r.op == op)
 
 
 def move(run: ToolRun, cause: str) -> bool:
@@ -112,8 +113,6 @@ def move(run: ToolRun, cause: str) -> bool:
 
 
 def log(run: ToolRun, view: KernelState, out: Out) -> None:
-    if run.logged:
-        return
     run.logged = True
     run.key = run.key or f"{view.epoch}.{run.number}.{run.call_id}"
     run.after = out.fact(
@@ -125,8 +124,7 @@ def log(run: ToolRun, view: KernelState, out: Out) -> None:
 
 
 def start(run: ToolRun, view: KernelState, out: Out) -> None:
-    if not move(run, "run"):
-        return
+    move(run, "run")
     run.key = run.key or f"{view.epoch}.{run.number}.{run.call_id}"
     run.op = out.op("tool")
     out.effect(

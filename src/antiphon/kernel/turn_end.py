@@ -55,8 +55,6 @@ def speculate(state: TurnState, view: KernelState, out: Out) -> None:
 
 def on_score(state: TurnState, event: EndScore, view: KernelState, out: Out) -> None:
     out.close(event.op)
-    if state.score_op != event.op:
-        return
     state.score_op = None
     state.score = event.probability
     if state.phase == "pause" and not state.waiting:

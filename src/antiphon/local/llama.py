@@ -7,8 +7,10 @@ back to its own slot.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from typing import Any
 from antiphon.errors import ModelError
 from antiphon.local.requests import Complete, Counted, Piece, Reply
 from antiphon.local.runtime import llama_module, llama_threads
+
+logger = logging.getLogger(__name__)
 
 SLOTS = 4
 CONTEXT = 6144
@@ -185,6 +189,7 @@ class Llama:
         body["return_progress"] = True
         if request.grammar:
             body["grammar"] = request.grammar
+        begun = time.monotonic()
         answer = self._server.handle_completions(body, on_event)
         if isinstance(answer, dict) and "error" in answer:
             failure.append(answer["error"])
@@ -193,13 +198,10 @@ class Llama:
             raise ModelError(f"The local language model refused the request: {message}", retryable=False)
         if "prompt_n" not in timings:
             return
-        reply(
-            Counted(
-                prompt_tokens=int(timings.get("prompt_n", 0)) + int(timings.get("cache_n", 0)),
-                cached_tokens=int(timings.get("cache_n", 0)),
-                completion_tokens=int(timings.get("predicted_n", 0)),
-            )
-        )
+        new, cached, written = (int(timings.get(key, 0)) for key in ("prompt_n", "cache_n", "predicted_n"))
+        seconds = time.monotonic() - begun
+        logger.info("slot %d: read %d tokens after %d, wrote %d, %.1f s", slot, new, cached, written, seconds)
+        reply(Counted(prompt_tokens=new + cached, cached_tokens=cached, completion_tokens=written))
 
 
 def _niced(make: Callable[[], Any]) -> Any:

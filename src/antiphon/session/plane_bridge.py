@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from antiphon.audio import seam
 from antiphon.audio.frames import PLAY_RATE, AudioFrame
 from antiphon.errors import AudioError
@@ -54,6 +56,7 @@ class PlaneBridge:
             echo_warmup=policy.barge_in.echo_warmup,
             record=self._shell.services.record,
             input_audio=self._shell.bound.stt is not None,
+            levels=leg.transport == "console",
         )
         self._shell.services.plane.subscribe(self.line, self._deliver)
         self._send(seam.OpenLine(line=self.line, leg=leg, config=self._config))
@@ -68,13 +71,7 @@ class PlaneBridge:
         """Another agent's thresholds."""
         reflex = _reflex(policy)
         if self._open and reflex != self._config.reflex:
-            self._config = seam.LineConfig(
-                vad=self._config.vad,
-                reflex=reflex,
-                echo_warmup=self._config.echo_warmup,
-                record=self._config.record,
-                input_audio=self._config.input_audio,
-            )
+            self._config = msgspec.structs.replace(self._config, reflex=reflex)
             self._send(seam.Configure(line=self.line, config=self._config))
 
     def push(self, speech: str, frame: AudioFrame | None) -> None:

@@ -25,6 +25,9 @@ T = TypeVar("T")
 START = 1_000.0
 """Seconds on the virtual clock when a loop is made: not 0, so that "unset" and "at the start" never look alike."""
 
+MAX_ROUNDS = 50_000
+"""Rounds of the loop at one instant after which somebody spins."""
+
 
 class SimulationStuckError(AntiphonError):
     """The simulation cannot go on: everybody waits for nothing, or somebody spins."""
@@ -142,10 +145,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         has_io = self.open_sockets > 0
         if timeout is not None and timeout <= 0:
             self._spins += 1
-            if self._spins > 1_000_000:
+            if self._spins > MAX_ROUNDS:
                 self._spins = 0
                 raise SimulationStuckError(
-                    f"Virtual time has stood still at {self._now - START:.3f} s for 1,000,000 rounds.",
+                    f"Virtual time has stood still at {self._now - START:.3f} s for {MAX_ROUNDS:,} rounds.",
                     hint=f"Somebody loops without waiting:\n{waiting_tasks(self)}",
                 )
             if has_io or self._threads or self._spins % 256 == 0:

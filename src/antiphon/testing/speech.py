@@ -39,7 +39,7 @@ def whole_words_until(symbol: Symbol, seconds: float) -> tuple[str, ...]:
     if not words:
         return ()
     each = symbol.total / len(words)
-    return tuple(words[: min(len(words), math.floor((symbol.start + seconds) / each + 1e-6))])
+    return tuple(words[: min(len(words), math.floor((symbol.start + seconds) / each + 1e-3))])
 
 
 def symbolic_frames(symbol: Symbol, *, rate: int, frame_seconds: float, segment: int = -1) -> Iterator[AudioFrame]:

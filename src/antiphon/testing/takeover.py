@@ -33,7 +33,6 @@ def forget(session: AgentSession[Any]) -> bool:
     )
     new.speaking.texts = old.speaking.texts
     new.speaking.clips = old.speaking.clips
-    new._seq = new.kernel.state.seq
     session._shell = new
     new.take_over(old.bridge.line, old.t0)
     return True
