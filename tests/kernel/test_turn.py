@@ -284,3 +284,16 @@ def test_policy_is_the_default_before_the_start() -> None:
     from antiphon.kernel.kernel import Kernel
 
     assert Kernel().state.policy == SessionPolicy()
+
+
+def test_a_sentence_nobody_could_read_is_asked_for_again() -> None:
+    call = Call()
+    call.says("", length=1.5, final=False)
+    call.wait(2.0)
+    assert call.one(fx.PlayCanned).key == "apology"
+    call = Call()
+    call.send(ev.Vad(edge="start", at=0.0), ev.Drain())
+    call.wait(2.0)
+    call.send(ev.Vad(edge="end", at=1.8))
+    call.wait(2.0)
+    assert not call.all(fx.PlayCanned)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,24 @@ def test_same_seed_gives_the_identical_log(call: str, seed: int) -> None:
     first, second = CALLS[call](seed=seed), CALLS[call](seed=seed)
     assert first.log.to_bytes() == second.log.to_bytes()
     assert first.words == second.words
+
+
+def test_the_log_does_not_depend_on_the_hash_seed() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_determinism as t;"
+        "sys.stdout.buffer.write(t.plain(seed=3).log.to_bytes() + t.bad_line(seed=3).log.to_bytes())"
+    )
+    logs = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(Path(__file__).parent)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(logs) == 1
+    assert len(logs.pop()) > 1_000
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -47,9 +47,10 @@ def test_a_write_never_runs_for_a_turn_that_goes_on() -> None:
         {
             "tuesday": [calls("book", day="Tuesday"), "Tuesday is yours."],
             "monday": [calls("book", day="Monday"), "Monday is yours."],
-        }
+        },
+        ttft=0.01,
     )
-    for pause in (0.21, 0.23, 0.25, 0.27, 0.29):
+    for pause in (0.15, 0.2, 0.21, 0.22, 0.23, 0.24):
         caller = Caller().says("Please book Monday", at=1.0).says("no sorry Tuesday", after=pause)
         result = simulate(Desk, caller.waits_for_agent(quiet=3.0), llm=llm)
         assert outputs(result) == ["Tuesday is booked"], result

@@ -69,3 +69,19 @@ def test_a_tool_that_blocks_the_loop_is_named_and_nobody_elses_sound_stops(tmp_p
     assert (tmp_path / "call.wav").stat().st_size > 40_000
     assert (tmp_path / "call.json").exists()
     assert read_log(tmp_path / "call.jsonl").facts()
+
+
+def test_a_leg_that_cannot_be_opened_ends_the_session_and_says_why() -> None:
+    async def main() -> None:
+        plane = ThreadPlane(LoudnessVAD)
+        await plane.start()
+        ctx = JobContext(leg=LegSpec("wav", {"path": "no-such-file.wav"}), plane=plane)
+        session: AgentSession[Any] = AgentSession(stt=None, llm=ScriptedLLM(), tts=None, turn_detector=None)
+        errors: list[Any] = []
+        session.on("error", errors.append)
+        await session.start(Agent(instructions="x"), ctx)
+        assert await session.wait_closed() == "error"
+        assert any("no-such-file.wav" in error.error for error in errors)
+        await plane.aclose()
+
+    asyncio.run(asyncio.wait_for(main(), 10))

@@ -16,7 +16,7 @@ import msgspec
 
 from antiphon.kernel import facts as ft
 from antiphon.kernel import gates
-from antiphon.kernel.signals import EndAsked, ReplyLost, ReplyQueued, Review, Rung, Timer
+from antiphon.kernel.signals import EndAsked, ReplyLost, ReplyQueued, Review, Rung, Timer, Unheard
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -217,6 +217,13 @@ def on_lost(state: LivenessState, signal: ReplyLost, view: KernelState, out: Out
         out.signal(EndAsked("error"))
 
 
+def on_unheard(state: LivenessState, signal: Unheard, view: KernelState, out: Out) -> None:
+    """The recogniser gave nothing for what was surely said: ask again, rather than wait for the caller to do so."""
+    if view.lifecycle.phase == "running":
+        out.fact(ft.LadderRung(at=out.now, n=3, action="apology", waiting_for="stt"))
+        clip(state, "apology", view, out)
+
+
 # --- what the application sees -----------------------------------------------------------------------------------
 
 
@@ -238,4 +245,4 @@ def _tell(state: LivenessState, waiting: bool, sounding: bool, view: KernelState
         out.notify("idle", idle=idle)
 
 
-HANDLERS: dict[type, Any] = {Review: on_review, Timer: on_timer, ReplyLost: on_lost}
+HANDLERS: dict[type, Any] = {Review: on_review, Timer: on_timer, ReplyLost: on_lost, Unheard: on_unheard}

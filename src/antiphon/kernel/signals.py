@@ -135,6 +135,10 @@ class TurnDropped(Signal, frozen=True):
     reason: str
 
 
+class Unheard(Signal, frozen=True):
+    """Somebody spoke, and nobody knows what: they have to be asked."""
+
+
 class Overlap(Signal, frozen=True):
     """The ruling on the caller's voice over the agent's: ``hold, backchannel, interruption, false``."""
 

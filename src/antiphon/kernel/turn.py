@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ALONE = 1.4
 """Seconds after which voice without text, or text without voice, is resolved."""
+SPEECH = 1.0
+"""Seconds of voice from which it was more than a noise, even where no text came."""
 FLOOR = 6.0
 """Seconds without new evidence after which a voice no longer keeps the agent back."""
 MEMORY = 64

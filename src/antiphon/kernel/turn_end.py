@@ -24,8 +24,9 @@ from antiphon.kernel.signals import (
     TurnDropped,
     TurnEnded,
     TurnExceeded,
+    Unheard,
 )
-from antiphon.kernel.turn import ALONE, MEMORY, Spoken, TurnState, missing, move, text_of, user_is
+from antiphon.kernel.turn import ALONE, MEMORY, SPEECH, Spoken, TurnState, missing, move, text_of, user_is
 from antiphon.turns import endpointing
 from antiphon.turns.words import same_words
 
@@ -101,6 +102,8 @@ def finish(state: TurnState, view: KernelState, out: Out) -> None:
     """The turn is over: hand it on, or drop it where there is nothing in it."""
     text = text_of(state)
     if not text:
+        if state.voiced and state.last_speech - state.started >= SPEECH and view.speech.on_air() is None:
+            out.signal(Unheard())
         drop(state, "noise" if state.voiced else "empty", out)
         return
     if view.lifecycle.phase != "running":

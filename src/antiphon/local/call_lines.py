@@ -79,11 +79,13 @@ def rule(grammar: Grammar, tool: ToolSpec) -> str:
     fields = properties(tool)
     needed = [pair(name, schema) for name, schema, required in fields if required]
     others = [pair(name, schema) for name, schema, required in fields if not required]
+    more = f"{{0,{len(others)}}}"
+    # in any order: a fixed one makes a small model leave out what it has passed, or invent what it should pass over
+    other = grammar.rule(f"tool-{tool.name}-other", " | ".join(others)) if others else ""
     if needed:
-        body = ' ", " '.join(needed) + "".join(f' (", " {other})?' for other in others)
+        body = ' ", " '.join(needed) + (f' (", " {other}){more}' if others else "")
     else:
-        choices = [other + "".join(f' (", " {later})?' for later in others[n + 1 :]) for n, other in enumerate(others)]
-        body = f"({' | '.join(choices)})?" if choices else ""
+        body = f'({other} (", " {other}){more})?' if others else ""
     return grammar.rule(f"tool-{tool.name}", f'{quoted(tool.name + "(")} {body} ")"'.replace("  ", " "))
 
 

@@ -31,6 +31,7 @@ class PlaneBridge:
         self.heard: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         self._open = False
+        self._up = False
         self._closed = asyncio.Event()
         self._config = seam.LineConfig()
 
@@ -166,6 +167,7 @@ class PlaneBridge:
         elif isinstance(message, seam.Level):
             shell.tell(shell.side.level, message.caller, message.agent)
         elif isinstance(message, seam.LineUp):
+            self._up = True
             post(ev.LegUp(leg=self.line, medium="audio", quality=message.quality))
             if message.media_confirmed:
                 post(ev.MediaConfirmed(leg=self.line))
@@ -181,7 +183,10 @@ class PlaneBridge:
             shell.tell(shell.side.error, "transport", message.error + hint, not message.fatal)
             if message.fatal:
                 self._closed.set()
-                post(ev.LegDown(leg=self.line, reason="error", certain=True))
+                if self._up:
+                    post(ev.LegDown(leg=self.line, reason="error", certain=True))
+                else:
+                    post(ev.CloseAsked(reason="error"))
 
 
 def _reflex(policy: SessionPolicy) -> seam.ReflexSettings:
