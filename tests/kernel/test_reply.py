@@ -182,3 +182,35 @@ def test_a_turn_nobody_wants_answered() -> None:
     call.send(ev.Typed(text="note this", reply=False))
     assert not call.all(fx.StartReply)
     assert [f.reason for f in call.facts(ft.SilenceChosen)] == ["not asked for"]
+
+
+def test_an_interruption_between_two_attempts_ends_the_wait_for_the_next() -> None:
+    call = Call()
+    call.asks()
+    call.send(ev.ReplyFailed(op=call.one(fx.StartReply).op, stage="llm", error="429", retryable=True))
+    call.send(ev.InterruptAsked())
+    call.wait(1.0)
+    assert len(call.all(fx.StartReply)) == 1
+
+
+def test_a_retry_whose_time_is_up_is_not_made() -> None:
+    call = Call()
+    call.send(ev.Typed(text="hello"))
+    op = call.one(fx.StartReply).op
+    call.wait(3.6)
+    call.wait(4.35)
+    call.send(ev.ReplyFailed(op=call.last(fx.StartReply).op, stage="llm", error="429", retryable=True))
+    call.wait(1.0)
+    assert call.facts(ft.LadderRung)[-1].action == "apology" and op in [c.op for c in call.all(fx.Cancel)]
+    assert len(call.all(fx.StartReply)) == 2
+
+
+def test_two_replies_given_up_for_time_are_enough() -> None:
+    call = Call()
+    for _ in range(2):
+        call.send(ev.Typed(text="hello"))
+        for _ in range(30):
+            call.wait(0.5)
+            if call.state.speech.current:
+                call.hears(call.state.speech.current, 9_000, settle="end")
+    assert call.all(fx.PlayCanned)[-1].key == "goodbye" and call.state.lifecycle.reason == "error"

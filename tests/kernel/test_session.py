@@ -410,3 +410,16 @@ def test_a_voice_that_fails_while_the_session_closes_is_not_apologised_for() -> 
     call.send(ev.CloseAsked(), ev.ReplyFailed(op=op, stage="tts", error="no", retryable=False))
     call.wait(6.0)
     assert not call.all(fx.PlayCanned) and call.one(fx.Ended)
+
+
+def test_a_model_has_its_own_time_after_a_tool_that_took_long() -> None:
+    call = Call(agent(tool_deadline=15.0))
+    call.send(ev.Typed(text="do"))
+    op = call.one(fx.StartReply).op
+    call.send(
+        ev.ToolCall(op=op, call_id="c", name="t", arguments="{}"), ev.Generated(op=op), ev.AudioDone(op=op, samples=0)
+    )
+    call.wait(16.0)
+    assert call.facts(ft.ToolResult) and not call.all(fx.Failover)
+    call.wait(1.0)
+    assert len(call.all(fx.StartReply)) == 2

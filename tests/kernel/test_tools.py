@@ -313,3 +313,11 @@ def test_what_is_not_for_history_is_not_in_the_prompt_either() -> None:
     assert prompt_view(call.state) == []
     call.hears("aside", 24_000, settle="end")
     assert call.facts(ft.SpeechHeard)[0].in_history is False and not call.state.conversation.items
+
+
+def test_calls_of_a_step_that_was_offered_no_tools_do_not_happen() -> None:
+    call = Call(agent(max_tool_steps=0))
+    asked(call, {})
+    assert not call.all(fx.RunTool) and not call.facts(ft.ToolIntent)
+    call.wait(0.2)
+    assert call.last(fx.StartReply).attempt == 1

@@ -121,8 +121,8 @@ def test_too_much_at_once_is_refused_not_hung(host: InProcessHost) -> None:
     asyncio.run(story())
 
 
-def take(slots: Slots, prompt: str, owner: str, *, leaving: bool = False) -> int:
-    slot = slots.take(prompt, owner, lambda: leaving)
+def take(slots: Slots, prompt: str, owner: str) -> int:
+    slot = slots.take(prompt, owner)
     assert slot is not None
     return slot
 
@@ -137,9 +137,9 @@ def test_slots_belong_to_their_owner() -> None:
     assert take(slots, "opening and more", "a") == first
 
 
-def test_a_slot_that_is_about_to_be_free_is_worth_waiting_for() -> None:
+def test_the_slot_of_ones_own_conversation_is_worth_waiting_for() -> None:
     slots = Slots(2)
-    first = take(slots, "opening", "a", leaving=True)
+    first = take(slots, "opening", "a")
     got: list[int] = []
     waiter = threading.Thread(target=lambda: got.append(take(slots, "opening and more", "a")))
     waiter.start()

@@ -37,6 +37,7 @@ class LivenessState(msgspec.Struct):
     quiet: float = 0.0
     floor: float = -1.0
     rung: int = 0
+    reason: str = ""
     clips: int = 0
     agent_state: str = "initializing"
     idle: bool = False
@@ -125,11 +126,18 @@ def on_review(state: LivenessState, signal: Review, view: KernelState, out: Out)
     _tell(state, waiting is not None, speech is not None and speech.phase == "on_air", view, out)
     if waiting is None or gates.LEGS in view.gates or gates.HOLD in view.gates:
         state.began = state.floor = -1.0
+        state.reason = ""
         out.cancel_timer("liveness.rung")
         return
     if state.began < 0:
         state.began = state.quiet = out.now
         state.rung = 0
+    if waiting[2] != state.reason:
+        if waiting[2] == "model" and state.reason.startswith(
+            ("tool", "hook", "hand-off")
+        ):  # a model has its own time, however long a tool or a hook took before it
+            state.began, state.rung = max(state.began, out.now), min(state.rung, 1)
+        state.reason = waiting[2]
     if speech is not None and speech.phase == "on_air":
         until = speech.sound_until()
         state.quiet = max(state.quiet, until)

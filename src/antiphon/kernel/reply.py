@@ -246,5 +246,6 @@ def failed(
     else:
         state.errors += 1
         move(reply, "lost")
+        out.cancel_timer(f"reply.retry:{reply.base}")
         out.signal(ReplyLost(reply.base, stage, error))
         conclude(state, reply, view, out)

@@ -55,9 +55,9 @@ def on_failed(state: ReplyState, event: ReplyFailed, view: KernelState, out: Out
 
 
 def on_timer(state: ReplyState, timer: Timer, view: KernelState, out: Out) -> None:
-    reply = state.replies.get(timer.key)
-    if reply is not None and move(reply, "again"):
-        begin(state, reply, view, out)
+    reply = state.replies[timer.key]
+    move(reply, "again")
+    begin(state, reply, view, out)
 
 
 def on_rung(state: ReplyState, signal: Rung, view: KernelState, out: Out) -> None:
@@ -67,13 +67,13 @@ def on_rung(state: ReplyState, signal: Rung, view: KernelState, out: Out) -> Non
         out.close((view.epoch, number))
         out.signal(ReplyCut(state.rest.pop(number)))
     for reply in list(state.replies.values()):
-        if signal.action == "give_up" and reply.phase == "retrying":
-            reply.attempt = RETRIES
-        elif reply.phase not in ("generating", "rendering") or view.speech.ready(reply.speech):
+        waits = reply.phase in ("generating", "rendering") and not view.speech.ready(reply.speech)
+        if not waits and not (signal.action == "give_up" and reply.phase == "retrying"):
             continue
         stage: Literal["llm", "tts"] = "tts" if reply.segments else "llm"
         if signal.action == "give_up":
             reply.attempt = RETRIES
+            state.errors += 1  # a caller who has waited that long weighs double: nobody does it four times
         failed(state, reply, stage, "too slow", True, view, out)
 
 

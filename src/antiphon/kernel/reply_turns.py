@@ -148,7 +148,7 @@ def on_segment(state: ReplyState, event: Segment, view: KernelState, out: Out) -
 
 def on_tool_call(state: ReplyState, event: ToolCall, view: KernelState, out: Out) -> None:
     reply = state.by_op(event.op)
-    if reply is not None:
+    if reply is not None and reply.tool_steps < view.policy.max_tool_steps:
         reply.calls += 1
 
 

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> None:
     reply = view.reply.by_op(event.op)
-    if reply is None:
-        return
+    if reply is None or reply.tool_steps >= view.policy.max_tool_steps:
+        return  # a step that was offered no tools cannot call any
     state.made += 1
     count = state.seen[event.call_id] = state.seen.get(event.call_id, 0) + 1
     run = state.runs[state.made] = ToolRun(

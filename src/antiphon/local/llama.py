@@ -36,14 +36,13 @@ SAME_CONVERSATION = 0.85
 
 
 class Slot:
-    """What one slot has read, for whom, and the request that is using it now."""
+    """What one slot has read, for whom, and whether a request is using it now."""
 
     def __init__(self) -> None:
         self.text = ""
         self.owner = ""
         self.used = 0
-        self.leaving: Callable[[], bool] | None = None
-        """Set while in use: whether the request that uses it is about to end (cancelled, or only reading ahead)."""
+        self.busy = False
 
 
 class Slots:
@@ -54,38 +53,29 @@ class Slots:
         self._clock = 0
         self._free = threading.Condition()
 
-    def take(
-        self,
-        prompt: str,
-        owner: str,
-        leaving: Callable[[], bool] = lambda: False,
-        given_up: Callable[[], bool] = lambda: False,
-    ) -> int | None:
-        """The slot where this conversation was read before, else the one unused for longest. Waits while all are busy, and
-        for a slot of the same conversation whose request is ``leaving``: to read all again elsewhere takes longer.
-        ``None`` once the request is ``given_up``."""
+    def take(self, prompt: str, owner: str, given_up: Callable[[], bool] = lambda: False) -> int | None:
+        """The slot where this conversation was read before, else the one unused for longest. Waits for the first while it
+        is in use (to read all again elsewhere takes longer), and while all are. ``None`` once ``given_up``."""
         with self._free:
             while (slot := self._choose(prompt, owner)) is None:
                 self._free.wait(0.05)
                 if given_up():
                     return None
             self._clock += 1
-            slot.used, slot.text, slot.owner, slot.leaving = self._clock, prompt, owner, leaving
+            slot.used, slot.text, slot.owner, slot.busy = self._clock, prompt, owner, True
             return self._slots.index(slot)
 
     def _choose(self, prompt: str, owner: str) -> Slot | None:
         agreed = {slot: common_prefix(slot.text, prompt) for slot in self._slots if slot.text and slot.owner == owner}
         mine = [slot for slot, count in agreed.items() if count >= SAME_CONVERSATION * len(slot.text)]
-        for slot in sorted(mine, key=lambda slot: -agreed[slot]):
-            if slot.leaving is None:
-                return slot
-            if slot.leaving():
-                return None
-        return min((slot for slot in self._slots if slot.leaving is None), key=lambda slot: slot.used, default=None)
+        if mine:
+            best = max(mine, key=lambda slot: agreed[slot])
+            return None if best.busy else best
+        return min((slot for slot in self._slots if not slot.busy), key=lambda slot: slot.used, default=None)
 
     def give_back(self, number: int) -> None:
         with self._free:
-            self._slots[number].leaving = None
+            self._slots[number].busy = False
             self._free.notify_all()
 
 
@@ -142,29 +132,36 @@ class Llama:
     def complete(self, request: Complete, reply: Callable[[Reply], None], cancelled: threading.Event) -> None:
         """Answer with ``Piece`` and ``Counted``. Raises ``ModelError``."""
         if not request.max_tokens:
-            ahead = self._slots.take(request.prompt, request.owner, lambda: True, cancelled.is_set)
-            self._on_slot(ahead, lambda slot: self._read_ahead(request, slot, reply, cancelled))
+            self._read_ahead(request, reply, cancelled)
             return
         with self._crossing:
-            slot = self._slots.take(request.prompt, request.owner, cancelled.is_set, cancelled.is_set)
-            self._on_slot(slot, lambda slot: self._run(request, slot, reply, cancelled.is_set))
+            self._on_slot(request, reply, cancelled, cancelled.is_set)
 
-    def _on_slot(self, slot: int | None, work: Callable[[int], None]) -> None:
+    def _on_slot(
+        self,
+        request: Complete,
+        reply: Callable[[Reply], None],
+        cancelled: threading.Event,
+        stopped: Callable[[], bool],
+    ) -> None:
+        slot = self._slots.take(request.prompt, request.owner, cancelled.is_set)
         if slot is None:
             return
         try:
-            work(slot)
+            self._run(request, slot, reply, stopped)
         finally:
             self._slots.give_back(slot)
 
-    def _read_ahead(
-        self, request: Complete, slot: int, reply: Callable[[Reply], None], cancelled: threading.Event
-    ) -> None:
+    def _read_ahead(self, request: Complete, reply: Callable[[Reply], None], cancelled: threading.Event) -> None:
         """Read in the gaps between answers; what was read before a gap ended stays read."""
         counted: list[Reply] = []
+
+        def stopped() -> bool:
+            return cancelled.is_set() or self._crossing.busy.is_set()
+
         while not counted and not cancelled.is_set():
             if self._crossing.wait_clear(0.1):
-                self._run(request, slot, counted.append, lambda: cancelled.is_set() or self._crossing.busy.is_set())
+                self._on_slot(request, counted.append, cancelled, stopped)
         for one in counted:
             reply(one)
 
