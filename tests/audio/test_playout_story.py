@@ -124,17 +124,18 @@ def test_resume_at_an_earlier_word_says_it_again_and_counts_it_once() -> None:
     assert positions == sorted(positions)
 
 
-def test_a_leg_that_stops_acknowledging_is_estimated_after_300_ms() -> None:
+@pytest.mark.parametrize(("stops", "position", "reason"), [(0.9, PLAY_RATE, "end"), (0.5, PLAY_RATE // 2, "lost")])
+def test_a_leg_that_stops_acknowledging_is_estimated_after_300_ms(stops: float, position: int, reason: str) -> None:
     leg = SymbolicLeg()
     story = Story(leg)
     frame = AudioFrame(b"", PLAY_RATE, PLAY_RATE)
     story.push("s", counting(PLAY_RATE))
-    leg.stop_acks(at=START + 0.5)
+    leg.stop_acks(at=START + stops)
     story.play("s")
     story.run(2.0)
     assert frame.duration == 1.0
     settled = story.settled()
-    assert (settled.quality, settled.position) == ("estimated", PLAY_RATE)
+    assert (settled.quality, settled.position, settled.reason) == ("estimated", position, reason)
     assert settled.at == pytest.approx(START + 1.3, abs=0.001)
 
 

@@ -99,7 +99,7 @@ def test_a_failure_amid_the_sound_keeps_what_was_heard_and_goes_on_behind_it() -
     call.wait(0.2)
     assert call.last(fx.StartReply).speech == reply.speech + "#2"
     call.hears(reply.speech, 24_000)
-    call.wait(0.8)
+    call.wait(1.0)
     assert call.facts(ft.SpeechHeard)[0].text == "It is"
 
 

@@ -251,7 +251,7 @@ def test_a_new_owner_keeps_what_the_plane_has_and_makes_the_rest_again() -> None
     call.send(ev.Resumed(epoch=2))
     assert call.one(fx.StartSay).speech == "waiting"
     call.hears("on", 24_000)
-    call.wait(0.8)
+    call.wait(1.0)
     assert call.facts(ft.SpeechHeard)[0].text == "one two"
 
 

@@ -23,7 +23,7 @@ def frame(at: float, speech: bool) -> AudioFrame:
 class Ears:
     """A Hearing around ``node``, fed by hand."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, partials: bool = True) -> None:
         lane = Lane(asyncio.get_running_loop())
         self.events: list[Event] = []
         self.hearing = Hearing(
@@ -33,6 +33,7 @@ class Ears:
             post=self.events.append,
             session_time=lambda at: at,
             on_partial=lambda text: None,
+            partials=partials,
         )
         self.at = 0.0
 
@@ -140,6 +141,31 @@ def test_a_deaf_recogniser_is_noticed_while_the_caller_speaks() -> None:
     run(main())
 
 
+def test_one_without_partials_may_keep_silent_until_its_final() -> None:
+    started = []
+
+    async def node(audio: Inlet[AudioFrame]) -> AsyncIterator[STTEvent]:
+        started.append(1)
+        async for one in audio:
+            if one.at > 8.0 and len(started) == 1:
+                yield STTEvent(kind="final", text="all of it", end=one.at)
+                break
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        ears = Ears(node, partials=False)
+        ears.hearing.start()
+        await ears.hears(8.1)
+        await ears.hears(5.0, speech=False)
+        assert len(started) == 1
+        await ears.hears(1.0)
+        await ears.hears(4.0, speech=False)
+        assert len(started) == 2
+        await ears.hearing.aclose()
+
+    run(main())
+
+
 def test_silence_is_no_deafness() -> None:
     async def node(audio: Inlet[AudioFrame]) -> AsyncIterator[STTEvent]:
         async for _ in audio:
@@ -188,7 +214,7 @@ def test_another_recogniser_takes_over_without_losing_words() -> None:
         ears = Ears(first)
         ears.hearing.start()
         await ears.hears(0.5)
-        await ears.hearing.restart(second, Lane(asyncio.get_running_loop()))
+        await ears.hearing.restart(second, Lane(asyncio.get_running_loop()), True)
         await ears.hears(0.5)
         await ears.hearing.aclose()
         assert heard[0] == 0.0

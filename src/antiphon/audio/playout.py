@@ -33,6 +33,9 @@ stop) the wait begins anew with each acknowledgement."""
 STOP_WITHIN = 0.28
 """The same after a stop: a little less than the core waits for the answer."""
 
+GONE_AFTER = 0.6
+"""Seconds without the next acknowledgement after which a far end that gave some is taken to have heard no more."""
+
 _TICK = 0.02
 _LINE_AHEAD = 900 * PLAY_RATE
 _YIELD_AFTER = 0.5
@@ -228,6 +231,8 @@ class Playout:
         if speech.name not in self._speeches:
             return
         name, heard = speech.name, self._ledger.position(speech.name)
+        if heard > speech.heard:
+            speech.heard, speech.heard_at = heard, now
         stopping = speech.state == "stopping"
         if stopping or (speech.state == "playing" and speech.sent):
             reason: Reason = "stopped" if stopping else "end"
@@ -238,7 +243,11 @@ class Playout:
                 speech.followed = heard
                 speech.settle_by = min(max(speech.settle_by, now + SETTLE_WITHIN), speech.ended_due + _SLOWEST_DEVICE)
             if now >= speech.settle_by - _EPSILON:
-                self._settle(now, speech, max(heard, speech.next), reason, estimated=True)
+                silent = 0 < heard and now - speech.heard_at > GONE_AFTER  # it used to say what it heard
+                if silent and not stopping:
+                    self._settle(now, speech, heard, "lost", estimated=True)
+                else:
+                    self._settle(now, speech, heard if silent else max(heard, speech.next), reason, estimated=True)
                 return
         if speech.begun_at is not None and now >= speech.report_at - _EPSILON:
             speech.report_at = now + PROGRESS_EVERY

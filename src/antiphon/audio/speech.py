@@ -15,6 +15,8 @@ class Speech:
         "buffer",
         "ended_due",
         "followed",
+        "heard",
+        "heard_at",
         "interruptible",
         "name",
         "next",
@@ -38,6 +40,8 @@ class Speech:
         self.report_at = 0.0
         self.reported = 0
         self.followed = 0
+        self.heard = 0
+        self.heard_at = 0.0
         self.starved_at: float | None = None
         self.own = False
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 RANK: dict[str, int] = {"ladder": 0, "app": 1, "reply": 2, "background": 3}
 PAUSE_MAX = 3.5
 """Seconds after which a paused speech goes on, whoever paused it."""
+GRACE = 0.1
+"""Seconds more that the plane gets to say itself what was heard, after it has waited ``policy.settle``."""
 STALL = 3.0
 """Seconds without progress of a speech that has audio, after which its playback is given up."""
 OVERDUE = 0.5
@@ -241,7 +243,7 @@ def stop(state: SpeechState, speech: Speech, outcome: str, view: KernelState, ou
         out.effect(Stop(speech=speech.id))
         out.cancel_timer(f"speech.hold:{speech.id}")
         out.cancel_timer(f"speech.watch:{speech.id}")
-        out.timer(f"speech.settle:{speech.id}", out.now + view.policy.settle)
+        out.timer(f"speech.settle:{speech.id}", out.now + view.policy.settle + GRACE)
     elif move(speech, "dropped"):
         if speech.ready() or speech.segments:
             out.effect(Stop(speech=speech.id))

@@ -81,7 +81,7 @@ def on_settled(state: SpeechState, event: PlaySettled, view: KernelState, out: O
             speech.outcome = "heard"
     elif event.reason in ("lost", "refused") and speech.outcome == "heard":
         speech.outcome = "failed"
-    finish(state, speech, False, view, out)
+    finish(state, speech, event.quality == "estimated", view, out)
 
 
 def on_paused(state: SpeechState, event: AutoPaused, view: KernelState, out: Out) -> None:
@@ -193,6 +193,7 @@ def on_timer(state: SpeechState, timer: Timer, view: KernelState, out: Out) -> N
         return  # the review that follows picks the next one
     speech = state.speeches[timer.key]
     if timer.name == "settle":
+        speech.position = max(speech.position, speech.paused_at)
         finish(state, speech, True, view, out)
     elif timer.name == "hold":
         _go_on(speech, out)

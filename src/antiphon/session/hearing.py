@@ -19,12 +19,15 @@ from antiphon.session.lanes import Inlet, Lane
 
 RING_SECONDS = 15.0
 DEAF_AFTER = 3.0
-"""Seconds of speech, over pauses too, without any word from the recogniser."""
+"""Seconds of speech, over pauses too, without any word from the recogniser; of silence after speech, for one that says
+nothing before its final."""
+DEAF_LEAST = 0.5
+"""Seconds of speech that a recogniser without partials may leave unanswered: a cough."""
 RETRIES = (0.1, 0.3, 1.0, 2.0, 4.0)
 
 
 class Hearing:
-    """``node``: makes the STT node's stream from an audio stream. ``post``: events to the kernel. ``session_time``:
+    """``node``: makes the STT node's stream from an audio stream. ``partials``: it speaks while the caller does. ``post``: events to the kernel. ``session_time``:
     from the capture clock to session time."""
 
     def __init__(
@@ -36,9 +39,11 @@ class Hearing:
         post: Callable[[Event], None],
         session_time: Callable[[float], float],
         on_partial: Callable[[str], None],
+        partials: bool = True,
     ) -> None:
         self._lane, self._node, self._node_lane = lane, node, node_lane
         self._post, self._session_time, self._on_partial = post, session_time, on_partial
+        self._partials = partials
         self.ring: deque[AudioFrame] = deque()
         self._ring_seconds = 0.0
         self._uncovered: deque[AudioFrame] = deque()
@@ -48,7 +53,7 @@ class Hearing:
         self._segment = 0
         self._revisions: dict[str, int] = {}
         self._open = ""
-        self._unanswered = 0.0
+        self._unanswered = self._silence = 0.0
         self.dropped = 0
         self.seconds = 0.0
         self._closed = False
@@ -67,8 +72,7 @@ class Hearing:
             self._uncovered.append(frame)
             while len(self._uncovered) > 1 and frame.at - self._uncovered[0].at > RING_SECONDS:
                 self._uncovered.popleft()
-        if frame.speech:
-            self._watch(frame)
+        self._watch(frame)
         if self._inlet is not None:
             self._inlet.put(frame)
 
@@ -86,10 +90,12 @@ class Hearing:
         """The newest ``seconds`` of audio captured before ``until`` (capture clock), oldest first."""
         return tuple(f for f in self.ring if until - seconds <= f.at <= until)
 
-    async def restart(self, node: Callable[[Inlet[AudioFrame]], AsyncIterator[STTEvent]], node_lane: Lane) -> None:
+    async def restart(
+        self, node: Callable[[Inlet[AudioFrame]], AsyncIterator[STTEvent]], node_lane: Lane, partials: bool
+    ) -> None:
         """Another recogniser takes over: it gets the audio that no final has covered, so no word is lost."""
         await self._stop()
-        self._node, self._node_lane = node, node_lane
+        self._node, self._node_lane, self._partials = node, node_lane, partials
         self.start()
 
     async def aclose(self) -> None:
@@ -106,8 +112,16 @@ class Hearing:
             self._take_back()
 
     def _watch(self, frame: AudioFrame) -> None:
-        self._unanswered += frame.duration
-        if self._unanswered > DEAF_AFTER and self._task is not None:
+        """Notice a recogniser that has fallen deaf: with partials while the caller speaks, without them when no final
+        has come long after."""
+        if frame.speech:
+            self._unanswered += frame.duration
+            self._silence = 0.0
+            deaf = self._partials and self._unanswered > DEAF_AFTER
+        else:
+            self._silence += frame.duration
+            deaf = not self._partials and self._unanswered > DEAF_LEAST and self._silence > DEAF_AFTER
+        if deaf and self._task is not None:
             self._unanswered = 0.0
             self._task.cancel("deaf")
 

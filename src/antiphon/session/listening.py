@@ -42,7 +42,7 @@ class Listening:
         shell = self._shell
         if not self._hears(shell.bound):
             return
-        node, home = self._node()
+        node, home, partials = self._node()
         self.hearing = Hearing(
             lane=shell.lane,
             node=node,
@@ -50,6 +50,7 @@ class Listening:
             post=shell.post,
             session_time=shell.session_time,
             on_partial=self.prefill.heard,
+            partials=partials,
         )
         self.hearing.start()
 
@@ -88,14 +89,15 @@ class Listening:
     def _hears(self, bound: Bound) -> bool:
         return bound.stt is not None or overrides(bound.agent, "stt_node")
 
-    def _node(self) -> tuple[SttNode, Lane]:
+    def _node(self) -> tuple[SttNode, Lane, bool]:
         shell = self._shell
         agent, stt, language = shell.bound.agent, shell.bound.stt, shell.session.language
         if overrides(agent, "stt_node") or stt is None:
             home = shell.user_lane
-            return lambda audio: across(lambda: agent.stt_node(audio, ModelSettings()), home=home), home
+            partials = stt is None or stt.capabilities.partials
+            return lambda audio: across(lambda: agent.stt_node(audio, ModelSettings()), home=home), home, partials
         home = shell.lane if stt.on_core else shell.user_lane
-        return lambda audio: across(lambda: listen(stt, audio, language), home=home), home
+        return lambda audio: across(lambda: listen(stt, audio, language), home=home), home, stt.capabilities.partials
 
     async def _score(self, effect: fx.ScoreTurn) -> None:
         shell, probability = self._shell, None
