@@ -243,7 +243,7 @@ class Playout:
                 speech.followed = heard
                 speech.settle_by = min(max(speech.settle_by, now + SETTLE_WITHIN), speech.ended_due + _SLOWEST_DEVICE)
             if now >= speech.settle_by - _EPSILON:
-                silent = 0 < heard and now - speech.heard_at > GONE_AFTER  # it used to say what it heard
+                silent = heard > 0 and now - speech.heard_at > GONE_AFTER  # it used to say what it heard
                 if silent and not stopping:
                     self._settle(now, speech, heard, "lost", estimated=True)
                 else:
