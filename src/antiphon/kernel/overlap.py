@@ -105,9 +105,11 @@ def on_paused(state: TurnState, event: AutoPaused, view: KernelState, out: Out) 
     _judge(state, view, out)
 
 
-def on_words(state: TurnState, before: str, view: KernelState, out: Out) -> None:
-    """``before``: the turn's text before these words."""
-    if state.overlap is None and target(view) is not None:
+def on_words(state: TurnState, before: str, final: bool, view: KernelState, out: Out) -> None:
+    """``before``: the turn's text before these words. A final where no voice was and no partial came (recognisers write
+    such under noise) is a turn, but it interrupts nobody."""
+    heard = not final or state.vad or state.voiced or view.policy.turn.mode != "local"
+    if state.overlap is None and heard and target(view) is not None:
         lap = _open(state, out.now, view, out)
         lap.before = len(words_of(before))
         if not state.vad:

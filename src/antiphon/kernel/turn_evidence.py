@@ -147,7 +147,7 @@ def on_words(state: TurnState, event: Partial | Final, view: KernelState, out: O
         if view.policy.turn.score and (asked or (state.scored is None and not state.voiced)):
             out.timer("turn.score", state.last_speech + view.policy.turn.score_after)
         speculate(state, view, out)
-    overlap.on_words(state, before, view, out)
+    overlap.on_words(state, before, final, view, out)
     maybe_end(state, view, out)
 
 

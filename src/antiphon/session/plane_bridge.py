@@ -29,6 +29,7 @@ class PlaneBridge:
         self._shell = shell
         self.line = shell.services.id
         self.heard: dict[str, int] = {}
+        self._playing: set[str] = set()
         self.counts: dict[str, int] = {}
         self._open = False
         self._up = False
@@ -65,7 +66,9 @@ class PlaneBridge:
     def attach(self, line: str) -> None:
         """Take over a line that is open already."""
         self.line = line
-        self._open = True
+        self._open = self._up = True
+        speeches = self._shell.kernel.state.speech.speeches
+        self._playing = {name for name, speech in speeches.items() if speech.sounding}
         self._shell.services.plane.subscribe(self.line, self._deliver)
 
     def configure(self, policy: SessionPolicy) -> None:
@@ -79,6 +82,7 @@ class PlaneBridge:
         self._send(seam.PushAudio(line=self.line, speech=speech, frame=frame or EMPTY, last=frame is None))
 
     def play(self, effect: fx.Play) -> None:
+        self._playing.add(effect.speech)
         self._send(seam.PlaySpeech(line=self.line, speech=effect.speech, interruptible=effect.interruptible))
 
     def pause(self, effect: fx.Pause) -> None:
@@ -94,8 +98,8 @@ class PlaneBridge:
             self._shell.post(ev.PlaySettled(speech=effect.speech, position=0, quality="estimated", reason="refused"))
 
     def forget(self, speech: str) -> None:
-        """The op that made this audio was cancelled before it was played."""
-        if speech not in self.heard:
+        """The op that made this audio was cancelled: what never began to play is not kept. What sounds is the kernel's."""
+        if speech not in self._playing:
             self._send(seam.StopSpeech(line=self.line, speech=speech))
 
     def play_clip(self, speech: str, key: str) -> None:
@@ -149,6 +153,7 @@ class PlaneBridge:
             post(ev.Vad(edge=message.edge, at=shell.session_time(message.at)))
         elif isinstance(message, seam.Settled):
             self.heard.pop(message.speech, None)
+            self._playing.discard(message.speech)
             post(
                 ev.PlaySettled(
                     speech=message.speech, position=message.position, quality=message.quality, reason=message.reason
