@@ -162,6 +162,8 @@ class Editing(Agent):
         if new_message.text == "crash":
             raise RuntimeError("hook broke")
         new_message.text = new_message.text.upper()
+        for message in turn_ctx.messages:
+            message.text = message.text.replace("Fine.", "Splendid.")
         turn_ctx.add_message(role="system", content="Retrieved: 42.")
 
 
@@ -172,6 +174,9 @@ def test_the_turn_hook_may_edit_stop_or_fail() -> None:
         await session.run(user_input="hello")
         assert texts(session)[:2] == [("user", "HELLO"), ("assistant", "Fine.")]
         assert "Retrieved: 42." in llm.requests[-1].instructions
+        await session.run(user_input="again")
+        assert "Splendid." in [m.text for m in llm.requests[-1].chat_ctx.messages]
+        assert ("assistant", "Splendid.") not in texts(session)
         asked = len(llm.requests)
         await session.run(user_input="secret")
         assert len(llm.requests) == asked

@@ -7,7 +7,6 @@ a bounded number of items under way. In a shared loop (notebooks, the virtual cl
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +18,6 @@ class Lane:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._thread = threading.get_ident() if _running() is loop else 0
 
     def here(self) -> bool:
         """Whether the caller runs on this lane."""

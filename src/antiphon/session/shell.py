@@ -21,6 +21,7 @@ from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import Kernel
+from antiphon.kernel.out import KernelFault
 from antiphon.kernel.policy import AgentRef
 from antiphon.session.bindings import Bound
 from antiphon.session.clips import render_clips
@@ -87,7 +88,7 @@ class Shell:
         self.speaking = Speaking(self)
         self.ended = asyncio.Event()
         self._code_ended = asyncio.Event()
-        self.abandoned: list[str] = []
+        self._freeing: asyncio.Task[None] | None = None
         self._heartbeat: asyncio.TimerHandle | None = None
         self.tool_ops: dict[str, ev.Op] = {}
         self.tool_steps: dict[str, str] = {}
@@ -161,7 +162,12 @@ class Shell:
         telemetry = self.services.telemetry
         if telemetry is not None:
             telemetry.on_event(event)
-        effects: list[fx.AnyEffect] = self.kernel.step(event)
+        try:
+            effects: list[fx.AnyEffect] = self.kernel.step(event)
+        except KernelFault:
+            # A defect of ours must not end the call: it is said, and the session's deadlines go on.
+            self.tell(self.side.error, "session", traceback.format_exc(), True)
+            return []
         if telemetry is not None:
             for effect in effects:
                 telemetry.on_effect(effect)
@@ -357,7 +363,7 @@ class Shell:
     # --- the end -------------------------------------------------------------------------------------------------
 
     def _close_all(self, effect: fx.CloseAll) -> None:
-        self._free_task = self.lane.loop.create_task(self._free(effect), name="antiphon:close")
+        self._freeing = self.lane.loop.create_task(self._free(effect), name="antiphon:close")
 
     async def _free(self, effect: fx.CloseAll) -> None:
         """Free everything; what does not end by the deadline is named and left."""
@@ -377,7 +383,6 @@ class Shell:
         await self._user_code_ends(lambda: bool(self.user_code.running(self.detached)), deadline - 0.05)
         abandoned = [task.get_name().removeprefix("antiphon:") for task in pending]
         abandoned += self.user_code.running(self.detached)
-        self.abandoned = abandoned
         self.post(ev.Closed(op=effect.op, abandoned=tuple(abandoned)))
 
     def _ended(self, effect: fx.Ended) -> None:

@@ -104,7 +104,7 @@ class UserCode:
         try:
             if effect.hook == "on_user_turn_completed" and turn_ctx is not None:
                 message = ChatMessage(id=f"turn_{effect.turn}", role="user", text=effect.text)
-                before = turn_ctx.copy()
+                before = ChatContext.from_dict(turn_ctx.to_dict())
                 await agent.on_user_turn_completed(turn_ctx, message)
                 text, changed = message.text, not before.is_equivalent(turn_ctx)
                 if changed:
