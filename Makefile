@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SMALL_MODELS := silero-vad smart-turn-v3.2 moonshine-base-en piper-joe smollm2-135m
+DEFAULT_MODELS := silero-vad smart-turn-v3.2 moonshine-base-en piper-joe qwen2.5-coder-1.5b
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
@@ -33,6 +34,7 @@ demo: $(VENV)/installed
 	@$(BIN)/python examples/coffee/demo.py $(if $(CALLERS),--callers "$(CALLERS)") < /dev/null
 
 talk: $(VENV)/installed
+	@$(BIN)/antiphon models pull $(DEFAULT_MODELS) < /dev/null
 	@$(BIN)/python examples/coffee/agent.py console
 
 test: $(VENV)/installed

@@ -99,7 +99,7 @@ def test_turns_pass_the_hook_one_at_a_time() -> None:
 def test_what_is_kept_becomes_facts() -> None:
     call = Call()
     call.send(
-        ev.StateSaved(agent="a", state="{1}"), ev.StateSaved(agent="", state="{2}"),
+        ev.AgentReconfigured(agent="a", instructions="new", tools_added=("t",)), ev.StateSaved(agent="a", state="{1}"), ev.StateSaved(agent="", state="{2}"),
         ev.TaskDone(task="t", result="3"), ev.Dtmf(leg="phone", digit="5"),
     )  # fmt: skip
     assert call.state.conversation.states == {"a": "{1}"} and call.state.conversation.userdata == "{2}"

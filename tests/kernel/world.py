@@ -503,7 +503,7 @@ class World:
             ev.AgentAsked(agent=self.agent()), ev.PolicyChanged(policy=self.policy()),
             ev.CommitTurn(ask=n, timeout=rng.choice((0.5, 2.0)), reply=self.chance(0.8)), ev.ClearTurn(),
             ev.Dtmf(leg="l", digit="5"), ev.SttLost(error="deaf", recovering=True),
-            ev.StateSaved(agent="a", state="{}"), ev.StateSaved(agent="", state="{}"),
+            ev.AgentReconfigured(agent="a", tools_removed=("t",)), ev.StateSaved(agent="a", state="{}"), ev.StateSaved(agent="", state="{}"),
             ev.TaskDone(task="t", result="1"), ev.EndScore(op=(0, 99), probability=1.0),
         ))  # fmt: skip
 

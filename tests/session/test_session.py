@@ -11,6 +11,7 @@ import pytest
 
 from antiphon import (
     Agent,
+    AgentConfigUpdate,
     AgentSession,
     ChatContext,
     ChatMessage,
@@ -273,6 +274,9 @@ def test_instructions_tools_and_context_change_on_the_run() -> None:
         assert [tool.name for tool in request.tools] == ["extra"]
         assert [m.text for m in request.chat_ctx.messages] == ["New rules.", "Before.", "second"]
         assert len(session.history.messages) == 4
+        updates = [item for item in session.history if isinstance(item, AgentConfigUpdate)]
+        assert updates[0].instructions == "New rules."
+        assert (updates[1].tools_added, updates[1].tools_removed) == (("extra",), ("book", "look"))
 
     talk(agent, llm, story)
 

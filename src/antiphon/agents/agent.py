@@ -107,14 +107,17 @@ class Agent:
         """New instructions, from the next request on."""
         self._instructions = instructions
         if self._session is not None:
-            self._session.agent_changed(self)
+            self._session.agent_changed(self, instructions=instructions)
 
     async def update_tools(self, tools: Sequence[FunctionTool]) -> None:
         """The agent's whole list of tools, from the next request on."""
         _check_names(tools)
+        before, after = [tool.name for tool in self._tools], [tool.name for tool in tools]
         self._tools = list(tools)
         if self._session is not None:
-            self._session.agent_changed(self)
+            added = tuple(name for name in after if name not in before)
+            removed = tuple(name for name in before if name not in after)
+            self._session.agent_changed(self, tools_added=added, tools_removed=removed)
 
     async def update_chat_ctx(self, chat_ctx: ChatContext) -> None:
         """Replace what this agent reads of the past; the session's history stays as it was."""

@@ -9,6 +9,7 @@ import msgspec
 from antiphon.kernel import facts as ft
 from antiphon.kernel.agents import AgentsState
 from antiphon.kernel.events import (
+    AgentReconfigured,
     PolicyChanged,
     StateSaved,
     StepDone,
@@ -28,6 +29,19 @@ def on_policy(state: AgentsState, event: PolicyChanged, view: KernelState, out: 
         state.current = msgspec.structs.replace(state.current, policy=event.policy)
 
 
+def on_reconfigured(state: AgentsState, event: AgentReconfigured, view: KernelState, out: Out) -> None:
+    out.fact(
+        ft.AgentConfigured(
+            at=out.now,
+            item=f"agent.{view.position + 1}",
+            agent=event.agent,
+            instructions=event.instructions,
+            tools_added=event.tools_added,
+            tools_removed=event.tools_removed,
+        )
+    )
+
+
 def on_saved(state: AgentsState, event: StateSaved, view: KernelState, out: Out) -> None:
     if event.agent:
         out.fact(ft.AgentState(at=out.now, agent=event.agent, state=event.state))
@@ -45,6 +59,7 @@ def on_step(state: AgentsState, event: StepDone, view: KernelState, out: Out) ->
 
 
 HANDLERS: dict[type, Any] = {
+    AgentReconfigured: on_reconfigured,
     PolicyChanged: on_policy,
     StateSaved: on_saved,
     TaskDone: on_task,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from antiphon.kernel.facts import (
+    AgentConfigured,
     AgentEntered,
     AgentState,
     Fact,
@@ -72,7 +73,17 @@ class Handoff(msgspec.Struct, tag="agent_handoff", tag_field="type", kw_only=Tru
     created_at: float = 0.0
 
 
-Item = Message | Call | CallOutput | Handoff
+class ConfigUpdate(msgspec.Struct, tag="agent_config_update", tag_field="type", kw_only=True):
+    """Instructions (``None``: the same) or tools of the current agent changed."""
+
+    id: str
+    instructions: str | None = None
+    tools_added: tuple[str, ...] = ()
+    tools_removed: tuple[str, ...] = ()
+    created_at: float = 0.0
+
+
+Item = Message | Call | CallOutput | Handoff | ConfigUpdate
 
 
 class Conversation(msgspec.Struct):
@@ -162,6 +173,15 @@ def _entered(to: Conversation, fact: AgentEntered) -> None:
         to._place(Handoff(id=fact.item, old_agent=fact.previous, new_agent=fact.agent, created_at=fact.at))
 
 
+def _configured(to: Conversation, fact: AgentConfigured) -> None:
+    to._place(
+        ConfigUpdate(
+            id=fact.item, instructions=fact.instructions, tools_added=fact.tools_added,
+            tools_removed=fact.tools_removed, created_at=fact.at,
+        )
+    )  # fmt: skip
+
+
 def _state(to: Conversation, fact: AgentState) -> None:
     to.states[fact.agent] = fact.state
 
@@ -186,6 +206,7 @@ _FOLD: dict[type[Fact], Callable[[Conversation, Any], None]] = {
     ToolResult: _output,
     ToolInDoubt: _output,
     AgentEntered: _entered,
+    AgentConfigured: _configured,
     AgentState: _state,
     SessionUserdata: _userdata,
     StepResult: _step,

@@ -374,6 +374,15 @@ class StateSaved(Event, frozen=True, kw_only=True, tag="state.saved"):
     state: str
 
 
+class AgentReconfigured(Event, frozen=True, kw_only=True, tag="agent.reconfigured"):
+    """``Agent.update_instructions`` or ``update_tools``. ``instructions``: the new ones (``None``: as they were)."""
+
+    agent: str
+    instructions: str | None = None
+    tools_added: tuple[str, ...] = ()
+    tools_removed: tuple[str, ...] = ()
+
+
 class PolicyChanged(Event, frozen=True, kw_only=True, tag="policy.changed"):
     """``session.update_options`` or ``agent.turn_handling`` changed what holds from now on."""
 
@@ -388,5 +397,5 @@ AnyEvent = (
     | Segment | Synthesised | AudioDone | ToolCall | Generated | ReplyFailed
     | AutoPaused | AutoResumed | Acked | PlaySettled
     | ToolReturned | ToolProgress
-    | AgentAsked | HookReturned | TaskDone | StepDone | StateSaved | PolicyChanged
+    | AgentAsked | HookReturned | TaskDone | StepDone | StateSaved | AgentReconfigured | PolicyChanged
 )  # fmt: skip

@@ -146,6 +146,16 @@ class AgentEntered(Fact, frozen=True, kw_only=True, tag="agent.entered"):
     previous: str = ""
 
 
+class AgentConfigured(Fact, frozen=True, kw_only=True, tag="agent.configured"):
+    """The agent has other instructions (``None``: the same) or tools, as item ``item``."""
+
+    item: str
+    agent: str
+    instructions: str | None = None
+    tools_added: tuple[str, ...] = ()
+    tools_removed: tuple[str, ...] = ()
+
+
 class AgentState(Fact, frozen=True, kw_only=True, tag="agent.state"):
     agent: str
     state: str
@@ -183,6 +193,6 @@ class LadderRung(Fact, frozen=True, kw_only=True, tag="ladder.rung"):
 AnyFact = (
     SessionStarted | SessionEnded | LegJoined | LegLeft | TurnCommitted | TurnDropped
     | ReplyAdopted | ReplyDiscarded | SilenceChosen | SayQueued | SpeechHeard | SpeechDone
-    | ToolIntent | ToolResult | ToolInDoubt | AgentEntered | AgentState | SessionUserdata
+    | ToolIntent | ToolResult | ToolInDoubt | AgentEntered | AgentConfigured | AgentState | SessionUserdata
     | TaskEntered | TaskResult | StepResult | LadderRung
 )  # fmt: skip

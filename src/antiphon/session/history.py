@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from antiphon.chat.items import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
-from antiphon.kernel.conversation import Call, CallOutput, Item, Message
+from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
+from antiphon.kernel.conversation import Call, CallOutput, ConfigUpdate, Item, Message
 
 IN_FLIGHT = "[being said now, not heard to its end yet] "
 """Marks, for the model, the agent's own words that are on their way."""
@@ -38,6 +38,14 @@ def _chat_item(item: Item) -> ChatItem:
             name=item.name,
             output=item.output,
             is_error=item.is_error,
+            created_at=item.created_at,
+        )
+    if isinstance(item, ConfigUpdate):
+        return AgentConfigUpdate(
+            id=item.id,
+            instructions=item.instructions,
+            tools_added=item.tools_added,
+            tools_removed=item.tools_removed,
             created_at=item.created_at,
         )
     return AgentHandoff(id=item.id, old_agent=item.old_agent, new_agent=item.new_agent, created_at=item.created_at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.chat.context import ChatContext
-from antiphon.chat.items import AgentHandoff, ChatItem, ChatMessage
+from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage
 
 
 def build_prompt(
@@ -27,7 +27,9 @@ def build_prompt(
             continue
         have.add(item.id)
         items.append(item)
-    items.extend(item for item in conversation if item.id not in have and not isinstance(item, AgentHandoff))
+    items.extend(
+        item for item in conversation if item.id not in have and not isinstance(item, AgentHandoff | AgentConfigUpdate)
+    )
     if turn_text:
         items.append(ChatMessage(id="turn", role="user", text=turn_text))
     if extra_instructions:

@@ -319,11 +319,24 @@ class AgentSession(Generic[T]):
             self.turn_handling = self._directory.turn_handling = TurnHandlingOptions.of(turn_handling)
         self.agent_changed(self.current_agent)
 
-    def agent_changed(self, agent: Agent) -> None:
-        """An agent's tools, models or settings changed (``Agent.update_*`` calls it)."""
+    def agent_changed(
+        self,
+        agent: Agent,
+        *,
+        instructions: str | None = None,
+        tools_added: tuple[str, ...] = (),
+        tools_removed: tuple[str, ...] = (),
+    ) -> None:
+        """An agent's instructions, tools, models or settings changed (``Agent.update_*`` calls it)."""
         if self._shell is None or self._directory is None:
             return
         self._shell.lane.run(self._shell.rebound)
+        if instructions is not None or tools_added or tools_removed:
+            self._shell.post(
+                ev.AgentReconfigured(
+                    agent=agent.id, instructions=instructions, tools_added=tools_added, tools_removed=tools_removed
+                )
+            )
         if agent is self.current_agent:
             self._shell.post(ev.PolicyChanged(policy=self._directory.policy(agent)))
 
@@ -429,13 +442,15 @@ class AgentSession(Generic[T]):
     # --- sound besides speech ------------------------------------------------------------------------------------
 
     def play_background(self, frames: Iterable[AudioFrame], *, gain: float = 0.1) -> None:
-        """Loop a sound under everything that is said (``gain`` as a factor). A new one replaces the old."""
+        """Loop a sound under everything that is said (``gain`` as a factor). A new one replaces the old, an empty one
+        ends it."""
         shell = self._running()
-        shell.lane.run(shell.set_background, tuple(frames), gain)
+        shell.lane.run(shell.ambience.set, "background", tuple(frames), gain)
 
-    def stop_background(self) -> None:
+    def play_thinking(self, frames: Iterable[AudioFrame], *, gain: float = 0.1) -> None:
+        """Loop a sound (keys of a keyboard) while the agent thinks, instead of the background; an empty one ends it."""
         shell = self._running()
-        shell.lane.run(shell.set_background, (), 0.0)
+        shell.lane.run(shell.ambience.set, "thinking", tuple(frames), gain)
 
     def send_dtmf(self, digits: str) -> None:
         """Send key tones to the far end, where the leg can."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
 from antiphon.errors import ModelError
 from antiphon.kernel import effects as fx
@@ -23,6 +22,7 @@ from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.out import KernelFault
 from antiphon.kernel.policy import AgentRef
+from antiphon.session.ambience import Ambience
 from antiphon.session.bindings import Bound
 from antiphon.session.clips import render_clips
 from antiphon.session.directory import Directory
@@ -84,6 +84,7 @@ class Shell:
         )
         self.directory: Directory = directory
         self.bound: Bound = bound
+        self.ambience = Ambience(self.bridge)
         self.listening = Listening(self)
         self.speaking = Speaking(self)
         self.ended = asyncio.Event()
@@ -219,6 +220,8 @@ class Shell:
         return self._clock
 
     def _notify(self, effect: fx.Notify) -> None:
+        if effect.name == "agent_state_changed":
+            self.ambience.agent_is(effect.body["new"])
         self.tell(self.side.notice, effect.name, effect.body, self.now())
 
     # --- starting ------------------------------------------------------------------------------------------------
@@ -247,12 +250,6 @@ class Shell:
         task = self.lane.loop.create_task(make(), name="antiphon:background")
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-    def set_background(self, frames: tuple[AudioFrame, ...], gain: float) -> None:
-        """Loop a sound under everything; no frames: stop it."""
-        if frames:
-            self.bridge.store_clip("background", frames)
-        self.bridge.background("background" if frames else "", gain)
 
     def _name_models(self) -> None:
         """Tell the account which models are really used."""
