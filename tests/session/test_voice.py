@@ -214,3 +214,25 @@ def test_state_of_the_agent_is_recorded_at_a_turns_end() -> None:
         if type(fact).__name__ == "AgentState" or getattr(fact, "kind", "") == "agent.state"
     ]
     assert saved
+
+
+def test_a_recogniser_without_partials_still_lets_the_caller_cut_in() -> None:
+    stt = ScriptedSTT(partials=False)
+    answer = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen."
+    caller = (
+        Caller().says("Hello").talks_over("Please stop there " + "and listen to me for a moment " * 3, after_word=2)
+    )
+    result = hold(Simulation(Plain, caller.waits_for_agent(), llm={"hello": answer, ...: "Yes?"}, stt=stt))
+    cut = next(message for message in result.history.messages if message.role == "assistant")
+    assert cut.interrupted
+    assert len(cut.text.split()) <= 6
+
+
+def test_the_agent_does_not_go_on_over_a_caller_who_talks_without_words_yet() -> None:
+    stt = ScriptedSTT(partials=False)
+    caller = Caller().says("Hello").talks_over("Please stop " * 8, after_word=2)
+    answer = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen."
+    result = hold(Simulation(Plain, caller.waits_for_agent(), llm={"hello": answer, ...: "Yes?"}, stt=stt))
+    over = result.caller_sounds[1]
+    resumed = [sound for sound in result.agent_sounds if over.start + 0.6 < sound.start < over.end]
+    assert not resumed

@@ -83,3 +83,11 @@ def test_a_caller_who_goes_on_needs_no_minimum_of_words() -> None:
     strict = BargeInPolicy(min_words=3)
     assert judge(strict, Overlap("with milk", 0.4, True)) == "undecided"
     assert judge(strict, Overlap("with milk", 0.4, True, continues=True)) == "interruption"
+
+
+def test_voice_alone_interrupts_only_where_the_recogniser_gives_no_words_in_time() -> None:
+    finals_only = BargeInPolicy(wordless_after=1.2)
+    assert judge(finals_only, Overlap("", 1.1, True)) == "hold"
+    assert judge(finals_only, Overlap("", 1.3, True)) == "interruption"
+    assert judge(BARGE, Overlap("", 1.3, True)) == "hold"
+    assert judge(BARGE, Overlap("", 3.1, True)) == "false"

@@ -15,7 +15,6 @@ from antiphon.kernel.policy import AgentRef, SessionPolicy
 
 Op = tuple[int, int]
 """(epoch, n): the owner's fencing token and a counter."""
-
 Priority = Literal["ladder", "app", "reply", "background"]
 Effectfulness = Literal["read", "write", "terminal"]
 Retry = Literal["never", "key", "verify", "replay"]
@@ -375,7 +374,7 @@ class StateSaved(Event, frozen=True, kw_only=True, tag="state.saved"):
 
 
 class AgentReconfigured(Event, frozen=True, kw_only=True, tag="agent.reconfigured"):
-    """``Agent.update_instructions`` or ``update_tools``. ``instructions``: the new ones (``None``: as they were)."""
+    """Instructions (``None``: as they were) or tools of an agent changed."""
 
     agent: str
     instructions: str | None = None

@@ -122,7 +122,7 @@ def on_words(state: TurnState, before: str, final: bool, view: KernelState, out:
 def on_timer(state: TurnState, name: str, view: KernelState, out: Out) -> None:
     """``barge``: it is time to decide; ``false``: it has been quiet for long enough."""
     assert state.overlap is not None
-    over = state.overlap.began + barge_in.WORDLESS_HOLD
+    over = state.overlap.began + barge_in.wordless_limit(view.policy.barge_in)
     if name == "barge" and state.vad and out.now < over:
         out.timer("turn.barge", over)
     _judge(state, view, out)

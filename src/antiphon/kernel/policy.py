@@ -36,7 +36,8 @@ class BargeInPolicy(msgspec.Struct, frozen=True):
     """Interruption. The plane's reflex: duck after ``duck_after`` s of speech, pause at ``pause_after``; the kernel
     decides by ``decide_by`` and the plane holds at most ``hold_max``. ``min_words``: words needed for a real
     interruption; ``false_timeout``: after that much silence without words a pause was false: resume.
-    ``backchannels``: lower-case utterances that never interrupt; ``commands``: that always do."""
+    ``wordless_after``: seconds of voice that interrupt without words, for a recogniser that has none before its final
+    (0: voice without words never does). ``backchannels``: lower-case utterances that never interrupt; ``commands``: that always do."""
 
     enabled: bool = True
     duck_after: float = 0.12
@@ -48,6 +49,7 @@ class BargeInPolicy(msgspec.Struct, frozen=True):
     backchannels: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     echo_warmup: float = 0.0
+    wordless_after: float = 0.0
 
 
 class LadderPolicy(msgspec.Struct, frozen=True):

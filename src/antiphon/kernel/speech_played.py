@@ -125,9 +125,9 @@ def on_overlap(state: SpeechState, signal: Overlap, view: KernelState, out: Out)
         out.signal(Interrupted(speech.id, speech.base))
         stop(state, speech, "interrupted", view, out)
     elif signal.verdict == "hold":
-        if move(speech, "pause"):
-            out.effect(Pause(speech=speech.id))
-            _hold(speech, out)
+        move(speech, "pause")  # or the reflex has paused it: the plane is told that it need not go on by itself
+        out.effect(Pause(speech=speech.id))
+        _hold(speech, out)
     else:
         if signal.verdict == "backchannel":
             out.notify(

@@ -35,6 +35,11 @@ LOCAL_LADDER = LadderPolicy(filler=4.0, failover=12.0, apology=16.0, end=40.0)
 """A model on this machine is slower than a service, and asking it again while it works makes it slower still."""
 
 
+WORDLESS_AFTER = 1.2
+"""Seconds of the caller's voice that stop the agent where the recogniser gives no words before its final: longer than a
+backchannel, and the agent must not go on over somebody who talks."""
+
+
 @dataclass
 class ReplyRequest:
     """What ``generate_reply`` asked for beyond the conversation itself."""
@@ -109,6 +114,9 @@ class Directory:
         base = self.base_policy
         if bound.llm is not None and bound.llm.provider == "local":
             base = msgspec.structs.replace(base, ladder=LOCAL_LADDER)
+        if bound.stt is not None and not bound.stt.capabilities.partials:
+            barge_in = msgspec.structs.replace(base.barge_in, wordless_after=WORDLESS_AFTER)
+            base = msgspec.structs.replace(base, barge_in=barge_in)
         return session_policy(base, *self.layers(agent), has_detector=bound.detector is not None)
 
     def bind(self, agent: Agent | str) -> Bound:

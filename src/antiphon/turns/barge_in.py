@@ -55,6 +55,11 @@ def too_little(text: str, policy: BargeInPolicy) -> bool:
     return is_backchannel(text, policy) or len(words_of(text)) < policy.min_words
 
 
+def wordless_limit(policy: BargeInPolicy) -> float:
+    """Seconds of voice without words after which it is ruled on."""
+    return policy.wordless_after or WORDLESS_HOLD
+
+
 def judge(policy: BargeInPolicy, overlap: Overlap) -> Verdict:
     """The verdict on what is known so far."""
     if words_of(overlap.text):
@@ -68,5 +73,7 @@ def judge(policy: BargeInPolicy, overlap: Overlap) -> Verdict:
     if overlap.voiced:
         if overlap.duration < policy.decide_by:
             return "undecided"
-        return "hold" if overlap.duration < WORDLESS_HOLD else "false"
+        if overlap.duration < wordless_limit(policy):
+            return "hold"
+        return "interruption" if policy.wordless_after else "false"
     return "undecided" if overlap.quiet < policy.false_timeout else "false"
