@@ -8,7 +8,7 @@ or callbacks of its own keeps bounded rings.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -16,9 +16,10 @@ from antiphon.audio.frames import AudioFrame
 
 
 class LegEvent(msgspec.Struct, frozen=True):
-    """``up``, ``down`` (reason in ``text``; ``certain``), ``dtmf`` (digit in ``text``), ``text``, ``error``."""
+    """``up``, ``down`` (reason in ``text``; ``certain``), ``dtmf`` (digit in ``text``), ``text``, ``error``, ``signal``
+    (the transport's own message, in ``text``)."""
 
-    kind: Literal["up", "down", "dtmf", "text", "error"]
+    kind: Literal["up", "down", "dtmf", "text", "error", "signal"]
     text: str = ""
     certain: bool = True
 
@@ -68,6 +69,15 @@ class LegMedia(Protocol):
 
     def close(self) -> None:
         """Free everything within 1 s."""
+        ...
+
+
+@runtime_checkable
+class SignalledLeg(Protocol):
+    """A leg that is also spoken to by whoever serves its transport (``SignalLeg``)."""
+
+    def signal(self, now: float, data: str) -> None:
+        """Take a message of the transport's own kind. Never blocks; what is wrong with it is answered, not raised."""
         ...
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from antiphon.audio.aec import EchoCanceller
 from antiphon.audio.ear import Ear, EchoFilter
-from antiphon.audio.leg import LegEvent, LegMedia
+from antiphon.audio.leg import LegEvent, LegMedia, SignalledLeg
 from antiphon.audio.mixing import SILENCE_DBFS, loudness
 from antiphon.audio.playout import Playout
 from antiphon.audio.recorder import Recorder
@@ -24,6 +24,7 @@ from antiphon.audio.seam import (
     Digit,
     FromPlane,
     Heartbeat,
+    LegSignal,
     LegText,
     Level,
     LineClosed,
@@ -39,6 +40,7 @@ from antiphon.audio.seam import (
     Reflex,
     ResumeSpeech,
     SendDigits,
+    SignalLeg,
     StopSpeech,
     StoreClip,
     VadEdge,
@@ -121,6 +123,11 @@ class Line:
                 reflex.armed = armed
             case SendDigits(digits=digits):
                 self.leg.send_digits(digits)
+            case SignalLeg(data=data):
+                if isinstance(self.leg, SignalledLeg):
+                    self.leg.signal(now, data)
+                else:
+                    self.count("signals_refused")
             case Configure(config=config):
                 self._configure(now, config)
             case _:
@@ -218,6 +225,8 @@ class Line:
                 self.out.extend(Digit(line=self.name, at=now, digit=digit) for digit in event.text)
             case "text":
                 self.out.append(LegText(line=self.name, at=now, text=event.text))
+            case "signal":
+                self.out.append(LegSignal(line=self.name, at=now, data=event.text))
             case "error":
                 self._error(now, event.text, "")
 

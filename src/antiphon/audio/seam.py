@@ -119,6 +119,12 @@ class SendDigits(ToPlane, frozen=True, kw_only=True, tag="dtmf"):
     digits: str
 
 
+class SignalLeg(ToPlane, frozen=True, kw_only=True, tag="signal"):
+    """A transport's own message to its leg, as text (an SDP offer, a playout report): the plane does not read it."""
+
+    data: str
+
+
 class Heartbeat(ToPlane, frozen=True, kw_only=True, tag="heartbeat"):
     """The core lives. ``callers_move``: silence is in order (no dead-man clip)."""
 
@@ -197,6 +203,12 @@ class LegText(FromPlane, frozen=True, kw_only=True, tag="text"):
     text: str
 
 
+class LegSignal(FromPlane, frozen=True, kw_only=True, tag="leg_signal"):
+    """A leg's own message to whoever serves its transport, as text (an SDP answer)."""
+
+    data: str
+
+
 class Level(FromPlane, frozen=True, kw_only=True, tag="level"):
     """Loudness of both sides, dBFS, about ten times a second, where somebody asked for it."""
 
@@ -206,10 +218,11 @@ class Level(FromPlane, frozen=True, kw_only=True, tag="level"):
 
 AnyToPlane = (
     OpenLine | CloseLine | Configure | PushAudio | PlaySpeech | PauseSpeech | ResumeSpeech | StopSpeech
-    | StoreClip | PlayClip | Background | ArmReflex | SendDigits | Heartbeat
+    | StoreClip | PlayClip | Background | ArmReflex | SendDigits | SignalLeg | Heartbeat
 )  # fmt: skip
 AnyFromPlane = (
-    LineUp | LineDown | LineClosed | LineError | MicAudio | VadEdge | Reflex | Progress | Settled | Digit | LegText | Level
+    LineUp | LineDown | LineClosed | LineError | MicAudio | VadEdge | Reflex | Progress | Settled | Digit | LegText
+    | LegSignal | Level
 )  # fmt: skip
 
 

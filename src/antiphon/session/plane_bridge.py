@@ -183,7 +183,7 @@ class PlaneBridge:
             if shell.services.telemetry is not None:
                 shell.services.telemetry.dropped(self.counts)
             self._closed.set()
-        else:
+        elif isinstance(message, seam.LineError):
             hint = f" {message.hint}" if message.hint else ""
             shell.tell(shell.side.error, "transport", message.error + hint, not message.fatal)
             if message.fatal:
