@@ -106,7 +106,7 @@ class Listening:
             if detector is not None:
                 audio: tuple[AudioFrame, ...] = ()
                 if detector.audio_seconds and self.hearing is not None:
-                    audio = self.hearing.last_seconds(detector.audio_seconds, shell.t0 + shell.now())
+                    audio = self.hearing.last_seconds(detector.audio_seconds, shell.lane.loop.time())
                 evidence = TurnEvidence(audio=audio, text=effect.text, language=shell.session.language)
                 async with asyncio.timeout(SCORE_TIMEOUT):
                     probability = await detector.predict(evidence)

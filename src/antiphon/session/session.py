@@ -1,49 +1,42 @@
-"""AgentSession: one conversation, as the application holds it. Lives on the user's loop.
+"""AgentSession: one conversation, as the application holds it: how it is set up, begun and ended.
 
-It owns no decision: calls become events to the kernel on the core lane, and what the core tells comes back
-through ``UserSide``.
+What a conversation can be told and asked is ``LiveSession``, its base. Both live on the user's loop and own no
+decision: calls become events to the kernel on the core lane, and what the core tells comes back through ``UserSide``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from antiphon.agents.agent import NOT_GIVEN, Agent
-from antiphon.audio.frames import AudioFrame
-from antiphon.chat.context import ChatContext
 from antiphon.errors import ConfigurationError, NotSupportedError, SessionClosedError
 from antiphon.kernel import events as ev
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import SessionPolicy
-from antiphon.models.llm import LLM, ToolChoice
+from antiphon.models.llm import LLM
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
 from antiphon.models.turn_detector import TurnDetector
 from antiphon.models.vad import VADOptions
-from antiphon.session.bindings import resolve, session_models
-from antiphon.session.directory import Directory, ReplyRequest, SaySource
+from antiphon.session.bindings import session_models
+from antiphon.session.directory import Directory
 from antiphon.session.lanes import Lane
+from antiphon.session.live_session import LiveSession
 from antiphon.session.options import TurnHandlingOptions, ladder_texts
-from antiphon.session.run_result import RunResult
-from antiphon.session.saved_state import SavedState
 from antiphon.session.services import Services
 from antiphon.session.shell import Shell
-from antiphon.session.speech_handle import SpeechHandle
 from antiphon.session.text_transforms import Transform, compile_transforms
-from antiphon.session.user_code import current_hook
-from antiphon.session.user_side import UserSide
 from antiphon.tools.function_tool import FunctionTool
 
 T = TypeVar("T")
 H = TypeVar("H", bound=Callable[..., Any])
 
 
-class AgentSession(Generic[T]):
+class AgentSession(LiveSession, Generic[T]):
     """One conversation.
 
     ``stt``, ``llm``, ``tts``: an object, or a ``provider/model`` string; unset: the local models; ``None``: none.
@@ -77,10 +70,10 @@ class AgentSession(Generic[T]):
         hook_timeout: float = 8.0,
         language: str = "en",
     ) -> None:
+        super().__init__(tools)
         self._given = {"stt": stt, "llm": llm, "tts": tts, "turn_detector": turn_detector}
         self.vad_options = vad or VADOptions()
         self.turn_handling = TurnHandlingOptions.of(turn_handling)
-        self._tools = list(tools)
         self.userdata = userdata
         self.language = language
         self.transform = compile_transforms(tts_text_transforms)
@@ -92,11 +85,7 @@ class AgentSession(Generic[T]):
             tool_deadline=tool_timeout,
             hook_hard=hook_timeout,
         )
-        self._shell: Shell | None = None
-        self._directory: Directory | None = None
         self._context: Any = None
-        self._side: UserSide | None = None
-        self._saved = SavedState()
 
     # --- events --------------------------------------------------------------------------------------------------
 
@@ -106,11 +95,6 @@ class AgentSession(Generic[T]):
 
     def off(self, event: str, handler: Callable[..., Any]) -> None:
         self._ensure_side().emitter.off(event, handler)
-
-    def _ensure_side(self) -> UserSide:
-        if self._side is None:
-            self._side = UserSide(self)
-        return self._side
 
     # --- start ---------------------------------------------------------------------------------------------------
 
@@ -171,292 +155,6 @@ class AgentSession(Generic[T]):
             return await coroutine
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, shell.lane.loop))
 
-    def _running(self) -> Shell:
-        if self._shell is None or self._ensure_side().closed.is_set():
-            state = "has not been started" if self._shell is None else "has ended"
-            raise SessionClosedError(f"This session {state}.", hint="Calls on a session need a running one.")
-        return self._shell
-
-    # --- speech --------------------------------------------------------------------------------------------------
-
-    def say(
-        self,
-        text: str | AsyncIterable[str],
-        *,
-        audio: AsyncIterable[AudioFrame] | Iterable[AudioFrame] | None = None,
-        allow_interruptions: bool = True,
-        add_to_chat_ctx: bool = True,
-        priority: ev.Priority = "app",
-    ) -> SpeechHandle:
-        """Say this text (a string or a stream). ``audio``: ready audio of it, int16 mono frames of any rate.
-        ``priority``: ``app`` or ``background``. Returns at once."""
-        shell = self._running()
-        speech = _speech_id("say")
-        assert self._directory is not None
-        self._directory.sources[speech] = SaySource(text, audio)
-        handle = self._new_handle(speech, "say", allow_interruptions)
-        shell.post(
-            ev.SayAsked(
-                speech=speech,
-                interruptible=allow_interruptions,
-                in_history=add_to_chat_ctx,
-                priority=priority,
-                hook=current_hook.get(),
-            )
-        )
-        return handle
-
-    def generate_reply(
-        self,
-        *,
-        user_input: str = "",
-        instructions: str = "",
-        tool_choice: ToolChoice = "auto",
-        tools: Sequence[str | FunctionTool] | None = None,
-        chat_ctx: ChatContext | None = None,
-        allow_interruptions: bool = True,
-        priority: ev.Priority = "app",
-    ) -> SpeechHandle:
-        """Ask the model for a reply. ``user_input`` joins the conversation first; ``instructions`` hold for this reply
-        alone; ``tools`` limits it to these; ``chat_ctx`` replaces the conversation for it. Returns at once."""
-        shell = self._running()
-        speech = _speech_id("reply")
-        names = None if tools is None else tuple(t if isinstance(t, str) else t.name for t in tools)
-        assert self._directory is not None
-        self._directory.requests[speech] = ReplyRequest(instructions, tool_choice, names, chat_ctx)
-        handle = self._new_handle(speech, "generate_reply", allow_interruptions)
-        shell.post(
-            ev.ReplyAsked(
-                speech=speech,
-                user_text=user_input,
-                interruptible=allow_interruptions,
-                priority=priority,
-                hook=current_hook.get(),
-            )
-        )
-        return handle
-
-    def _new_handle(self, speech: str, source: str, allow: bool) -> SpeechHandle:
-        handle = SpeechHandle(self, speech, source=source, allow_interruptions=allow)
-        self._ensure_side().handles[speech] = handle
-        self._ensure_side().quiet = False
-        return handle
-
-    def interrupt(self, *, force: bool = False) -> None:
-        """Stop what is being said and generated. ``force``: also what does not allow interruptions."""
-        self._running().post(ev.InterruptAsked(force=force))
-
-    def interrupt_speech(self, id: str, *, force: bool = False) -> None:
-        if self._shell is not None:
-            self._shell.post(ev.InterruptAsked(speech=id, force=force))
-
-    def protect_speech(self, id: str) -> None:
-        if self._shell is not None:
-            self._shell.post(ev.DisallowInterruptions(speech=id))
-
-    # --- turns ---------------------------------------------------------------------------------------------------
-
-    def run(self, *, user_input: str) -> RunResult:
-        """One typed turn, and what came of it: await the result, then look at its ``events``."""
-        shell = self._running()
-        side = self._ensure_side()
-        result = RunResult(user_input)
-        side.runs.append((result, len(side.conversation.items)))
-        side.quiet = False
-        speech = _speech_id("run")
-        side.handles[speech] = SpeechHandle(self, speech, source="reply")
-        shell.post(ev.Typed(text=user_input, speech=speech))
-        return result
-
-    def commit_user_turn(self, *, transcript_timeout: float = 2.0, skip_reply: bool = False) -> asyncio.Future[str]:
-        """Push-to-talk released: the caller's turn ends now. The future gives its text."""
-        shell = self._running()
-        ask = uuid.uuid4().hex
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._ensure_side().commits[ask] = future
-        shell.post(ev.CommitTurn(ask=ask, timeout=transcript_timeout, reply=not skip_reply))
-        return future
-
-    def clear_user_turn(self) -> None:
-        """Forget what was heard of the current turn."""
-        self._running().post(ev.ClearTurn())
-
-    async def wait_for_idle(self) -> None:
-        """Wait until nobody speaks, nothing is queued and no tool runs."""
-        self._running()
-        side = self._ensure_side()
-        await asyncio.sleep(0)
-        if side.quiet and not side.handles:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        side.idle.add(future)
-        await future
-
-    # --- changes -------------------------------------------------------------------------------------------------
-
-    def update_agent(self, agent: Agent) -> None:
-        """Another agent takes over; the conversation goes along."""
-        shell = self._running()
-        assert self._directory is not None
-        ref = self._directory.adopt(agent)
-        shell.post(ev.AgentAsked(agent=ref))
-
-    def update_options(
-        self,
-        *,
-        stt: STT | str | None = NOT_GIVEN,
-        llm: LLM | str | None = NOT_GIVEN,
-        tts: TTS | str | None = NOT_GIVEN,
-        turn_handling: TurnHandlingOptions | dict[str, Any] | None = NOT_GIVEN,
-    ) -> None:
-        """Other models or turn settings for the session, on a live call."""
-        self._running()
-        assert self._directory is not None
-        for kind, model in (("stt", stt), ("llm", llm), ("tts", tts)):
-            if model is not NOT_GIVEN:
-                self._directory.models[kind] = resolve(kind, model)
-        if turn_handling is not NOT_GIVEN:
-            self.turn_handling = self._directory.turn_handling = TurnHandlingOptions.of(turn_handling)
-        self.agent_changed(self.current_agent)
-
-    def agent_changed(
-        self,
-        agent: Agent,
-        *,
-        instructions: str | None = None,
-        tools_added: tuple[str, ...] = (),
-        tools_removed: tuple[str, ...] = (),
-    ) -> None:
-        """An agent's instructions, tools, models or settings changed (``Agent.update_*`` calls it)."""
-        if self._shell is None or self._directory is None:
-            return
-        self._shell.lane.run(self._shell.rebound)
-        if instructions is not None or tools_added or tools_removed:
-            self._shell.post(
-                ev.AgentReconfigured(
-                    agent=agent.id, instructions=instructions, tools_added=tools_added, tools_removed=tools_removed
-                )
-            )
-        if agent is self.current_agent:
-            self._shell.post(ev.PolicyChanged(policy=self._directory.policy(agent)))
-
-    def agent_context_replaced(self, agent: Agent) -> None:
-        """What the agent reads of the conversation begins anew (``Agent.update_chat_ctx`` calls it)."""
-        if self._directory is not None:
-            self._directory.context_from[agent.id] = len(self._ensure_side().conversation.items)
-
-    # --- what there is -------------------------------------------------------------------------------------------
-
-    @property
-    def history(self) -> ChatContext:
-        """The conversation: user turns, what the caller heard of the agent, calls and their results."""
-        return self._ensure_side().history()
-
-    def context_of(self, agent: Agent) -> ChatContext:
-        """An agent's own context with the conversation behind it."""
-        start = 0 if self._directory is None else self._directory.context_from.get(agent.id, 0)
-        return ChatContext([*agent._chat_ctx, *self.history.items[start:]])
-
-    @property
-    def current_agent(self) -> Agent:
-        if self._directory is None:
-            raise SessionClosedError("This session has no agent yet.", hint="Call start(agent) first.")
-        return self._directory.agents[self._ensure_side().current_agent or next(iter(self._directory.agents))]
-
-    @property
-    def current_speech(self) -> SpeechHandle | None:
-        return self._ensure_side().current
-
-    @property
-    def user_state(self) -> str:
-        """``speaking``, ``listening`` or ``away``."""
-        return self._ensure_side().user_state
-
-    @property
-    def agent_state(self) -> str:
-        """``initializing``, ``idle``, ``listening``, ``thinking`` or ``speaking``."""
-        return self._ensure_side().agent_state
-
-    @property
-    def levels(self) -> tuple[float, float]:
-        """Loudness of caller and agent, dBFS."""
-        return self._ensure_side().levels
-
-    @property
-    def tools(self) -> list[FunctionTool]:
-        return list(self._tools)
-
-    @property
-    def usage(self) -> list[Any]:
-        """Usage so far, one entry a model, as in the session report."""
-        if self._shell is None or self._shell.services.telemetry is None:
-            return []
-        return self._shell.services.telemetry.usage()
-
-    def now(self) -> float:
-        """Session time in seconds (0 before the start)."""
-        return 0.0 if self._shell is None else self._shell.now()
-
-    def model_of(self, agent: Agent, kind: str) -> Any:
-        """The model of this kind that holds for the agent (default nodes ask for it)."""
-        assert self._directory is not None
-        model = getattr(self._directory.bind(agent), kind)
-        if model is None:
-            raise ConfigurationError(
-                f"Agent {agent.id!r} has no {kind}.", hint=f"Pass {kind}= to it or to the session."
-            )
-        return model
-
-    def step_of(self, call_id: str) -> str:
-        """The speech of the step that made a tool call."""
-        return "" if self._shell is None else self._shell.tool_steps.get(call_id, "")
-
-    def tool_progress(self, call_id: str, message: str) -> None:
-        """``RunContext.update`` reports here."""
-        if self._shell is not None and call_id in self._shell.tool_ops:
-            self._shell.post(ev.ToolProgress(op=self._shell.tool_ops[call_id], message=message))
-
-    def report_error(self, source: str, error: str) -> None:
-        """Something outside the conversation failed; the call goes on."""
-        self._ensure_side().error(source, error, True)
-
-    def account_failure(self, source: str, error: str) -> None:
-        """Keep it for the report."""
-        if self._shell is not None and self._shell.services.telemetry is not None:
-            self._shell.lane.post(self._shell.services.telemetry.failed, source, error)
-
-    def save_state(self) -> None:
-        """Record ``Agent.state`` and ``userdata`` where they changed (at each turn's end)."""
-        if self._shell is None:
-            return
-        agent = self.current_agent
-        for key, value in ((agent.id, agent.state), ("", self.userdata)):
-            text = self._saved.changed(key, value)
-            if text is not None:
-                self._shell.post(ev.StateSaved(agent=key, state=text))
-
-    def call_user(self, callback: Callable[..., Any], *args: Any) -> None:
-        """Run a callback of the user's; what it raises is reported, not passed on."""
-        self._ensure_side().emitter.call(callback, *args)
-
-    # --- sound besides speech ------------------------------------------------------------------------------------
-
-    def play_background(self, frames: Iterable[AudioFrame], *, gain: float = 0.1) -> None:
-        """Loop a sound under everything that is said (``gain`` as a factor). A new one replaces the old, an empty one
-        ends it."""
-        shell = self._running()
-        shell.lane.run(shell.ambience.set, "background", tuple(frames), gain)
-
-    def play_thinking(self, frames: Iterable[AudioFrame], *, gain: float = 0.1) -> None:
-        """Loop a sound (keys of a keyboard) while the agent thinks, instead of the background; an empty one ends it."""
-        shell = self._running()
-        shell.lane.run(shell.ambience.set, "thinking", tuple(frames), gain)
-
-    def send_dtmf(self, digits: str) -> None:
-        """Send key tones to the far end, where the leg can."""
-        shell = self._running()
-        shell.lane.run(shell.bridge.digits, digits)
-
     # --- the end -------------------------------------------------------------------------------------------------
 
     async def drain(self) -> None:
@@ -490,17 +188,9 @@ class AgentSession(Generic[T]):
         if self._context is not None:
             await self._context._release()
 
-    @property
-    def close_reason(self) -> str:
-        return self._ensure_side().close_reason
-
     async def __aenter__(self) -> AgentSession[T]:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         with suppress(SessionClosedError):
             await self.aclose()
-
-
-def _speech_id(kind: str) -> str:
-    return f"{kind}_{uuid.uuid4().hex[:10]}"

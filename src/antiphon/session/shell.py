@@ -1,18 +1,15 @@
-"""The session shell: drives one kernel on the core lane and carries its effects out.
+"""The session shell: carries out what one kernel asks for, on the core lane.
 
-Every event, whoever it comes from, passes ``post``: it is stamped, logged, stepped; the effects are done in order.
-The shell decides nothing about the conversation. User code runs on the user's lane, sound in the plane.
+The shell decides nothing about the conversation. ``KernelDriver`` steps the kernel, ``Speaking``, ``Listening``,
+``PlaneBridge`` and ``Closing`` are its parts; user code runs on the user's lane, sound in the plane.
 """
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from antiphon.chat.context import ChatContext
 from antiphon.errors import ModelError
@@ -20,12 +17,13 @@ from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import Kernel
-from antiphon.kernel.out import KernelFault
 from antiphon.kernel.policy import AgentRef
 from antiphon.session.ambience import Ambience
 from antiphon.session.bindings import Bound
 from antiphon.session.clips import render_clips
+from antiphon.session.closing import Closing
 from antiphon.session.directory import Directory
+from antiphon.session.kernel_driver import KernelDriver
 from antiphon.session.lanes import Lane, across
 from antiphon.session.listening import Listening
 from antiphon.session.plane_bridge import PlaneBridge
@@ -38,8 +36,6 @@ from antiphon.tools.run_context import RunContext
 if TYPE_CHECKING:
     from antiphon.session.session import AgentSession
 
-TOOL_DRAIN = 30.0
-"""Seconds a write may go on after its session has ended."""
 HEARTBEAT = 0.5
 """Seconds between signs of life to the plane."""
 
@@ -65,38 +61,36 @@ class Shell:
         self.lane = services.core
         self.user_lane = user
         self.kernel = kernel
-        self.t0 = self.lane.loop.time()
-        self._seq = kernel.state.seq
-        self._clock = kernel.state.now
-        self._inbox: deque[ev.Event] = deque()
-        self._stepping = False
-        self._dropped = False
-        self._wake: asyncio.TimerHandle | None = None
-        self._ending: set[asyncio.Task[Any]] = set()
-        self._background: set[asyncio.Task[Any]] = set()
+        self.driver = KernelDriver(
+            kernel,
+            services,
+            carry_out=self._do,
+            follow=lambda event: self.speaking.follow(event),
+            fault=lambda text: self.tell(self.side.error, "session", text, True),
+        )
+        self.post, self.now, self.session_time = self.driver.post, self.driver.now, self.driver.session_time
+        self.background: set[asyncio.Task[Any]] = set()
         self.bridge = PlaneBridge(self)
+        self.closing = Closing(self)
+        self.keep = self.closing.keep
         self.user_code = UserCode(
             user,
             post=self.post,
             report=self._user_error,
             on_edited=self._edited,
-            on_end=lambda: self.lane.post(self._code_ended.set),
+            on_end=self.closing.code_ended,
         )
         self.directory: Directory = directory
         self.bound: Bound = bound
         self.ambience = Ambience(self.bridge)
         self.listening = Listening(self)
         self.speaking = Speaking(self)
-        self.ended = asyncio.Event()
-        self._code_ended = asyncio.Event()
-        self._freeing: asyncio.Task[None] | None = None
         self._heartbeat: asyncio.TimerHandle | None = None
         self.tool_ops: dict[str, ev.Op] = {}
         self.tool_steps: dict[str, str] = {}
-        self.detached: set[ev.Op] = set()
         self._effects: dict[type[fx.Effect], Callable[[Any], None]] = {
             fx.Record: self._record,
-            fx.WakeAt: self._wake_at,
+            fx.WakeAt: self.driver.wake_at,
             fx.Notify: self._notify,
             fx.ScoreTurn: self.listening.score,
             fx.FlushStt: self.listening.flush,
@@ -113,66 +107,18 @@ class Shell:
             fx.SetReflex: lambda e: self.bridge.arm(e.armed),
             fx.RunTool: self._run_tool,
             fx.CancelTool: lambda e: self.user_code.cancel(e.op),
-            fx.DetachTool: lambda e: self._detach(e.op),
+            fx.DetachTool: self.closing.detach,
             fx.CallHook: self._call_hook,
             fx.AbandonHook: self._abandon_hook,
             fx.Rebind: self._rebind,
             fx.CloseLeg: lambda e: self.bridge.close_leg(),
             fx.SendDtmf: lambda e: self.bridge.digits(e.digits),
             fx.Failover: self.speaking.failover,
-            fx.CloseAll: self._close_all,
-            fx.Ended: self._ended,
+            fx.CloseAll: self.closing.close_all,
+            fx.Ended: self.closing.finish,
         }
 
-    # --- ingress -------------------------------------------------------------------------------------------------
-
-    def now(self) -> float:
-        """Session time in seconds."""
-        return self.lane.loop.time() - self.t0
-
-    def session_time(self, clock: float) -> float:
-        """From the capture clock (the machine's monotonic clock) to session time."""
-        return max(0.0, clock - self.t0)
-
-    def post(self, event: ev.Event) -> None:
-        """Take an event, from any lane."""
-        if not self.lane.here():
-            self.lane.post(self.post, event)
-            return
-        if self._dropped:
-            return
-        self._inbox.append(event)
-        if not self._stepping:
-            self._drain()
-
-    def _drain(self) -> None:
-        self._stepping = True
-        try:
-            while self._inbox:
-                self._seq += 1
-                event = msgspec.structs.replace(self._inbox.popleft(), seq=self._seq, now=self._latest())
-                if self.services.log is not None:
-                    self.services.log.append("input", event.now, event)
-                for effect in self._step(event):
-                    self._do(effect)
-                self.speaking.follow(event)
-        finally:
-            self._stepping = False
-
-    def _step(self, event: ev.Event) -> list[fx.AnyEffect]:
-        telemetry = self.services.telemetry
-        if telemetry is not None:
-            telemetry.on_event(event)
-        try:
-            effects: list[fx.AnyEffect] = self.kernel.step(event)
-        except KernelFault:
-            # A defect of ours must not end the call: it is said, and the session's deadlines go on.
-            self.tell(self.side.error, "session", traceback.format_exc(), True)
-            return []
-        if telemetry is not None:
-            for effect in effects:
-                telemetry.on_effect(effect)
-        return effects
+    # --- effects -------------------------------------------------------------------------------------------------
 
     def _do(self, effect: fx.AnyEffect) -> None:
         try:
@@ -188,12 +134,7 @@ class Shell:
     def _user_error(self, source: str, text: str) -> None:
         self.tell(self.side.error, source, text, True)
 
-    def keep(self, task: asyncio.Task[Any]) -> None:
-        """A task that the session waits for when it closes."""
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-
-    # --- record, time, notices -----------------------------------------------------------------------------------
+    # --- record, notices -----------------------------------------------------------------------------------------
 
     def _record(self, effect: fx.Record) -> None:
         if self.services.log is not None:
@@ -202,22 +143,6 @@ class Shell:
         if self.services.telemetry is not None and isinstance(effect.fact, ft.TurnCommitted | ft.SpeechHeard):
             metrics = self.services.telemetry.message_metrics(effect.fact.item)
         self.tell(self.side.fact, effect.position, effect.fact, metrics)
-
-    def _wake_at(self, effect: fx.WakeAt) -> None:
-        if self._wake is not None:
-            self._wake.cancel()
-            self._wake = None
-        if effect.at >= 0:
-            self._wake = self.lane.loop.call_at(self.t0 + effect.at, self._tick, effect.at)
-
-    def _tick(self, at: float) -> None:
-        self._wake = None
-        self._clock = max(self._clock, at)  # the loop may call a rounding error early
-        self.post(ev.Tick())
-
-    def _latest(self) -> float:
-        self._clock = max(self._clock, self.now())
-        return self._clock
 
     def _notify(self, effect: fx.Notify) -> None:
         if effect.name == "agent_state_changed":
@@ -248,8 +173,8 @@ class Shell:
     def in_background(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a coroutine of the session's that ends with it."""
         task = self.lane.loop.create_task(make(), name="antiphon:background")
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
 
     def _name_models(self) -> None:
         """Tell the account which models are really used."""
@@ -267,7 +192,7 @@ class Shell:
 
     def begin(self, agent: AgentRef) -> None:
         """Open the line and start the kernel."""
-        self.t0 = self.lane.loop.time()
+        self.driver.t0 = self.lane.loop.time()
         self._name_models()
         self.post(ev.Start(agent=agent))
         if self.services.leg is None:
@@ -281,7 +206,7 @@ class Shell:
     def take_over(self, line: str, t0: float) -> None:
         """Go on with a conversation whose owner is gone: the kernel's state is here, the line lives in the plane.
         ``t0``: the clock's time at which the session began."""
-        self.t0 = t0
+        self.driver.t0 = t0
         self._name_models()
         if self.services.leg is not None:
             self.bridge.attach(line)
@@ -292,20 +217,22 @@ class Shell:
 
     def drop(self) -> None:
         """Forget all that is not in the kernel's state, without a word to anybody: what the death of a process does."""
-        self._dropped = True
-        for handle in (self._wake, self._heartbeat):
-            if handle is not None:
-                handle.cancel()
+        self.driver.drop()
+        self.stop_beating()
         self.user_code.close(keep=frozenset())
-        for task in (*self.speaking.close(), *self._ending, *self._background):
+        for task in (*self.speaking.close(), *self.closing.ending, *self.background):
             task.cancel()
         self.keep(self.lane.loop.create_task(self.listening.aclose(), name="antiphon:stt-close"))
         self.bridge.gone()
 
     def _beat(self) -> None:
-        if self.services.leg is not None and not self.ended.is_set():
+        if self.services.leg is not None and not self.closing.ended.is_set():
             self.bridge.heartbeat()
             self._heartbeat = self.lane.loop.call_later(HEARTBEAT, self._beat)
+
+    def stop_beating(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
 
     # --- tools, hooks, agents ------------------------------------------------------------------------------------
 
@@ -352,73 +279,6 @@ class Shell:
         self.bound = self.directory.bind(self.bound.agent.id)
         self.listening.rebound(previous)
         self._name_models()
-
-    def _detach(self, op: ev.Op) -> None:
-        """A write outlives the session: the process keeps its task, and its result is recorded when it comes."""
-        self.detached.add(op)
-
-    # --- the end -------------------------------------------------------------------------------------------------
-
-    def _close_all(self, effect: fx.CloseAll) -> None:
-        self._freeing = self.lane.loop.create_task(self._free(effect), name="antiphon:close")
-
-    async def _free(self, effect: fx.CloseAll) -> None:
-        """Free everything; what does not end by the deadline is named and left."""
-        deadline = self.t0 + effect.deadline
-        self.user_code.close(keep=self.detached)
-        self._ending.update(self.speaking.close())
-        self._ending.add(self.lane.loop.create_task(self.listening.aclose(), name="antiphon:stt-close"))
-        if self.services.leg is not None:
-            self._ending.add(self.lane.loop.create_task(self.bridge.aclose(), name="antiphon:line-close"))
-        for task in self._background:
-            task.cancel()
-        pending = {task for task in self._ending | self._background if not task.done()}
-        if pending:
-            _, pending = await asyncio.wait(pending, timeout=max(0.0, deadline - self.lane.loop.time() - 0.1))
-        for task in pending:
-            task.cancel()
-        await self._user_code_ends(lambda: bool(self.user_code.running(self.detached)), deadline - 0.05)
-        abandoned = [task.get_name().removeprefix("antiphon:") for task in pending]
-        abandoned += self.user_code.running(self.detached)
-        self.post(ev.Closed(op=effect.op, abandoned=tuple(abandoned)))
-
-    def _ended(self, effect: fx.Ended) -> None:
-        if self._wake is not None:
-            self._wake.cancel()
-            self._wake = None
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
-        self.bridge.gone()
-        self.keep(self.lane.loop.create_task(self._finish(effect.reason), name="antiphon:finish"))
-
-    async def _finish(self, reason: str) -> None:
-        """The account and the log are complete before the application hears of the end, but for detached writes."""
-        if self.services.telemetry is not None:
-            self.services.telemetry.finish()
-        detached = any(self.user_code.runs(op) for op in self.detached)
-        if not detached:
-            await self._close_log()
-        self.ended.set()
-        self.tell(self.side.ended, reason)
-        if detached:
-            until = self.lane.loop.time() + TOOL_DRAIN
-            await self._user_code_ends(lambda: any(self.user_code.runs(op) for op in self.detached), until)
-            self.user_code.close(keep=frozenset())
-            await self._close_log()
-
-    async def _user_code_ends(self, running: Callable[[], bool], until: float) -> None:
-        """Wait while ``running()``, at most ``until`` (loop time)."""
-        while running():
-            self._code_ended.clear()
-            try:
-                async with asyncio.timeout_at(until):
-                    await self._code_ended.wait()
-            except TimeoutError:
-                return
-
-    async def _close_log(self) -> None:
-        if self.services.log is not None:
-            await self.services.log.aclose()
 
 
 async def _once(awaitable: Coroutine[Any, Any, None]) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from antiphon.chat.items import ChatItem
-    from antiphon.session.session import AgentSession
+    from antiphon.session.live_session import LiveSession
 
 
 class SpeechHandle:
@@ -18,7 +18,7 @@ class SpeechHandle:
     heard. Lives on the user's loop.
     """
 
-    def __init__(self, session: AgentSession[Any], id: str, *, source: str, allow_interruptions: bool = True) -> None:
+    def __init__(self, session: LiveSession, id: str, *, source: str, allow_interruptions: bool = True) -> None:
         self.id = id
         self.source = source
         self._session = session

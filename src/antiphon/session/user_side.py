@@ -24,7 +24,7 @@ from antiphon.session.run_result import RunResult
 from antiphon.session.speech_handle import SpeechHandle
 
 if TYPE_CHECKING:
-    from antiphon.session.session import AgentSession
+    from antiphon.session.live_session import LiveSession
 
 logger = logging.getLogger("antiphon")
 
@@ -47,7 +47,7 @@ def base_of(speech: str) -> str:
 class UserSide:
     """``levels``: dBFS of caller and agent, newest, for a console."""
 
-    def __init__(self, session: AgentSession[Any]) -> None:
+    def __init__(self, session: LiveSession) -> None:
         self._session = session
         self.emitter = Emitter(self.report)
         self.handles: dict[str, SpeechHandle] = {}

@@ -17,7 +17,7 @@ from antiphon.session.shell import Shell
 def forget(session: AgentSession[Any]) -> bool:
     """Drop the session's core and go on from the kernel's bytes. False: the session is over, there is nothing to take."""
     old = session._shell
-    if old is None or old.ended.is_set():
+    if old is None or old.closing.ended.is_set():
         return False
     written = old.kernel.dump()
     old.drop()
@@ -34,5 +34,5 @@ def forget(session: AgentSession[Any]) -> bool:
     new.speaking.texts = old.speaking.texts
     new.speaking.clips = old.speaking.clips
     session._shell = new
-    new.take_over(old.bridge.line, old.t0)
+    new.take_over(old.bridge.line, old.driver.t0)
     return True
