@@ -48,3 +48,16 @@ def test_ladder_texts_by_language() -> None:
     assert ladder_texts("xx")["filler"].startswith("One")
     layer = TurnHandlingOptions.of({"ladder": {"texts": {"filler": "Hm."}}})
     assert ladder_texts("en", layer)["filler"] == "Hm."
+
+
+def test_the_language_of_session_or_agent_picks_the_word_lists() -> None:
+    made = session_policy(SessionPolicy(), TurnHandlingOptions(), has_detector=True, language="de-AT")
+    assert (made.turn.language, made.barge_in.language) == ("de-AT", "de-AT")
+    made = session_policy(SessionPolicy(), TurnHandlingOptions(language="fr"), has_detector=True, language="de")
+    assert made.barge_in.language == "fr"
+
+
+def test_own_words_may_be_written_as_people_write_them() -> None:
+    made = policy({"interruption": {"backchannels": ["Mm-hm!"]}, "endpointing": {"unfinished": ["And"]}})
+    assert made.barge_in.backchannels == ("mm hm",)
+    assert made.turn.unfinished == ("and",)

@@ -32,11 +32,11 @@ def test_the_latency_knob_trades_waiting_for_cutting_in() -> None:
 
 @pytest.mark.parametrize("text", ["i want a coffee and", "well, um", "so i was thinking,", "to the", "my name is..."])
 def test_text_that_goes_on_waits_longest_and_no_text_shortens(text: str) -> None:
-    assert unfinished(text) and delay(POLICY, Evidence(text=text, score=1.0)) == POLICY.max_delay
+    assert unfinished(text, POLICY) and delay(POLICY, Evidence(text=text, score=1.0)) == POLICY.max_delay
 
 
 def test_finished_or_empty_text_changes_nothing() -> None:
-    assert not unfinished("") and not unfinished("a coffee")
+    assert not unfinished("", POLICY) and not unfinished("a coffee", POLICY)
 
 
 def test_slow_speakers_and_digits_raise_the_floor() -> None:

@@ -15,7 +15,8 @@ class TurnPolicy(msgspec.Struct, frozen=True):
     ``latency``: the one knob, 0 = fewest interruptions, 1 = fastest answers. ``score``: ask the end-of-turn
     model. ``speculate``: prepare a reply while waiting; ``speculate_tts``: synthesise its first segment as well.
     ``transcription_timeout``: how long a pause waits for a final transcript after the delay has passed.
-    ``max_words`` / ``max_duration``: user turn limits (0 = none).
+    ``max_words`` / ``max_duration``: user turn limits (0 = none). ``language``: BCP 47 tag that picks the word lists;
+    ``unfinished``: last words after which a turn surely goes on (empty: the language's).
     """
 
     mode: TurnMode = "local"
@@ -30,6 +31,8 @@ class TurnPolicy(msgspec.Struct, frozen=True):
     transcription_timeout: float = 1.5
     max_words: int = 0
     max_duration: float = 0.0
+    language: str = "en"
+    unfinished: tuple[str, ...] = ()
 
 
 class BargeInPolicy(msgspec.Struct, frozen=True):
@@ -37,7 +40,8 @@ class BargeInPolicy(msgspec.Struct, frozen=True):
     decides by ``decide_by`` and the plane holds at most ``hold_max``. ``min_words``: words needed for a real
     interruption; ``false_timeout``: after that much silence without words a pause was false: resume.
     ``wordless_after``: seconds of voice that interrupt without words, for a recogniser that has none before its final
-    (0: voice without words never does). ``backchannels``: lower-case utterances that never interrupt; ``commands``: that always do."""
+    (0: voice without words never does). ``backchannels``: lower-case utterances that never interrupt; ``commands``: that always do
+    (empty: those of ``language``)."""
 
     enabled: bool = True
     duck_after: float = 0.12
@@ -50,6 +54,7 @@ class BargeInPolicy(msgspec.Struct, frozen=True):
     commands: tuple[str, ...] = ()
     echo_warmup: float = 0.0
     wordless_after: float = 0.0
+    language: str = "en"
 
 
 class LadderPolicy(msgspec.Struct, frozen=True):
@@ -65,7 +70,7 @@ class LadderPolicy(msgspec.Struct, frozen=True):
 
 
 class SessionPolicy(msgspec.Struct, frozen=True):
-    """All of it, per agent. ``languages`` etc. belong to models, not here.
+    """All of it, per agent.
 
     ``hook_soft`` / ``hook_hard``: deadlines of ``on_user_turn_completed``: filler, go on without it.
     ``tool_deadline``: a tool running longer is reported as failed to the model (writes go on, detached).

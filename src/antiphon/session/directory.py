@@ -117,7 +117,9 @@ class Directory:
         if bound.stt is not None and not bound.stt.capabilities.partials:
             barge_in = msgspec.structs.replace(base.barge_in, wordless_after=WORDLESS_AFTER)
             base = msgspec.structs.replace(base, barge_in=barge_in)
-        return session_policy(base, *self.layers(agent), has_detector=bound.detector is not None)
+        return session_policy(
+            base, *self.layers(agent), has_detector=bound.detector is not None, language=self.session.language
+        )
 
     def bind(self, agent: Agent | str) -> Bound:
         """Models and tools of an agent, its own before the session's."""

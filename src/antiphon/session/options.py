@@ -9,17 +9,20 @@ import msgspec
 from antiphon.errors import ConfigurationError
 from antiphon.kernel.policy import BargeInPolicy, LadderPolicy, SessionPolicy, TurnPolicy
 from antiphon.models.turn_detector import TurnDetector
+from antiphon.turns.words import words_of
 
 Detection = Literal["vad", "stt", "manual"]
 
 
 class EndpointingOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a pause ends a turn. ``min_delay`` / ``max_delay``: seconds from the last speech; ``latency``: 0 (fewest
-    interruptions) to 1 (fastest answers)."""
+    interruptions) to 1 (fastest answers). ``unfinished``: last words after which a turn surely goes on (unset: the
+    language's list)."""
 
     min_delay: float | None = None
     max_delay: float | None = None
     latency: float | None = None
+    unfinished: tuple[str, ...] | None = None
 
 
 class InterruptionOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +59,8 @@ class TurnHandlingOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """All settings about turns, for a session or for one agent; what an agent leaves unset the session decides.
 
     ``turn_detection``: ``vad`` (pauses, scored by the end-of-turn model), ``stt`` (the recogniser's own events),
-    ``manual`` (``commit_user_turn``), or a ``TurnDetector``; ``score=False`` uses pauses alone.
+    ``manual`` (``commit_user_turn``), or a ``TurnDetector``; ``score=False`` uses pauses alone. ``language``: BCP 47 tag that picks
+    the word lists (unset: the session's language).
     """
 
     turn_detection: Any = None
@@ -69,6 +73,7 @@ class TurnHandlingOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     transcription_timeout: float | None = None
     max_words: int | None = None
     max_duration: float | None = None
+    language: str | None = None
 
     @classmethod
     def of(cls, given: TurnHandlingOptions | dict[str, Any] | None) -> TurnHandlingOptions:
@@ -135,8 +140,11 @@ def session_policy(
     base: SessionPolicy,
     *layers: TurnHandlingOptions,
     has_detector: bool,
+    language: str = "en",
 ) -> SessionPolicy:
     """The kernel's policy: ``base`` with each layer's set values over it, the agent's last."""
+    for layer in layers:
+        language = layer.language or language
     turn, barge_in, ladder = base.turn, base.barge_in, base.ladder
     for layer in layers:
         turn = _over(turn, layer.endpointing, TurnPolicy)
@@ -155,7 +163,10 @@ def session_policy(
         ladder = _over(ladder, layer.ladder, LadderPolicy)
     chosen = detection(*layers)
     mode: Literal["local", "provider", "manual"] = {"stt": "provider", "manual": "manual"}.get(chosen, "local")  # type: ignore[assignment, arg-type]
-    turn = msgspec.structs.replace(turn, mode=mode, score=turn.score and has_detector and mode == "local")
+    turn = msgspec.structs.replace(
+        turn, mode=mode, score=turn.score and has_detector and mode == "local", language=language
+    )
+    barge_in = msgspec.structs.replace(barge_in, language=language)
     if turn.min_delay > turn.max_delay:
         raise ConfigurationError(
             f"min_delay ({turn.min_delay} s) is longer than max_delay ({turn.max_delay} s).",
@@ -168,6 +179,12 @@ def _set(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+WORD_LISTS = {"unfinished", "backchannels", "commands"}
+
+
 def _over(target: Any, layer: msgspec.Struct, kind: type[msgspec.Struct]) -> Any:
     values = {name: getattr(layer, name) for name in layer.__struct_fields__ if name in kind.__struct_fields__}
+    for name in WORD_LISTS & values.keys():
+        if values[name] is not None:
+            values[name] = tuple(" ".join(words_of(entry)) for entry in values[name])
     return msgspec.structs.replace(target, **_set(**values))

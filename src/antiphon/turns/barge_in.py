@@ -13,7 +13,8 @@ from typing import Literal
 import msgspec
 
 from antiphon.kernel.policy import BargeInPolicy
-from antiphon.turns.words import BACKCHANNELS, COMMANDS, words_of
+from antiphon.turns.languages import language
+from antiphon.turns.words import words_of
 
 Verdict = Literal["undecided", "hold", "backchannel", "interruption", "false"]
 
@@ -35,13 +36,13 @@ class Overlap(msgspec.Struct, frozen=True):
 def is_backchannel(text: str, policy: BargeInPolicy) -> bool:
     """Whether ``text`` shows that somebody listens, and is no command."""
     said = " ".join(words_of(text))
-    return said in (policy.backchannels or BACKCHANNELS) and not is_command(text, policy)
+    return said in (policy.backchannels or language(policy.language).backchannels) and not is_command(text, policy)
 
 
 def is_command(text: str, policy: BargeInPolicy) -> bool:
     """Whether ``text`` is, or begins with, an utterance that always takes the floor."""
     said = words_of(text)
-    for command in policy.commands or COMMANDS:
+    for command in policy.commands or language(policy.language).commands:
         words = command.split()
         if said[: len(words)] == words:
             return True

@@ -13,7 +13,8 @@ from typing import Literal
 import msgspec
 
 from antiphon.kernel.policy import TurnPolicy
-from antiphon.turns.words import UNFINISHED, words_of
+from antiphon.turns.languages import language
+from antiphon.turns.words import words_of
 
 Expectation = Literal["", "yes_no", "digits", "spelling"]
 
@@ -37,16 +38,19 @@ class Evidence(msgspec.Struct, frozen=True):
     expectation: Expectation = ""
 
 
-def unfinished(text: str) -> bool:
+def unfinished(text: str, policy: TurnPolicy) -> bool:
     """Whether the last word shows that the speaker surely goes on."""
     words = words_of(text)
-    return bool(words) and (words[-1] in UNFINISHED or text.rstrip().endswith((",", "...", "…", "-")))
+    if not words:
+        return False
+    last = policy.unfinished or language(policy.language).unfinished
+    return words[-1] in last or text.rstrip().endswith((",", "...", "…", "-"))
 
 
 def delay(policy: TurnPolicy, evidence: Evidence) -> float:
     """Seconds of silence, counted from the last speech sample, after which the turn is over."""
     low, high = policy.min_delay, max(policy.min_delay, policy.max_delay)
-    if unfinished(evidence.text):
+    if unfinished(evidence.text, policy):
         return high
     span = high - low
     score = NEUTRAL if evidence.score is None else min(max(evidence.score, 0.0), 1.0)
