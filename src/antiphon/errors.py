@@ -27,6 +27,10 @@ class AudioError(AntiphonError):
     """Audio that cannot be read, written or played."""
 
 
+class PacketError(AudioError):
+    """A network packet that is not what its protocol says: it is counted and dropped, the call goes on."""
+
+
 class SessionClosedError(AntiphonError):
     """The session is not running: the call made on it cannot be carried out."""
 
