@@ -1,0 +1,413 @@
+"""ICE (RFC 8445, 8838, 7675): which path packets take to the peer and back, on aioice's agent.
+
+Differs from aioice in this: sockets are ours (port range, loopback, sent on from any thread); candidates of servers come
+later than the answer; packets of strangers are dropped and counted; consent is asked for every second, a path that stays
+silent is left for another that works. Servers come from the settings only. Lives in the network's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import ifaddr
+import msgspec
+from aioice import stun
+from aioice.candidate import Candidate, candidate_foundation, candidate_priority
+from aioice.ice import (
+    CandidatePair,
+    Connection,
+    StunProtocol,
+    relayed_candidate,
+    server_reflexive_candidate,
+)
+
+from antiphon.transport.webrtc.demux import protocol
+from antiphon.transport.webrtc.ice_servers import IceServer, StunServer, TurnServer, server_addresses
+
+GATHER_WITHIN = 5.0
+CONSENT_EVERY = 1.0
+EXPIRES_AFTER = 30.0
+"""Seconds without an answer after which nothing more may be sent (RFC 7675)."""
+
+_MOST_ADDRESSES = 16
+_MOST_PAIRS = 128
+_MOST_TRIES = 64
+_SOCKET_BUFFER = 1 << 18
+_CLOSE_WITHIN = 0.5
+_COMPONENT = 1
+
+Address = tuple[str, int]
+
+
+class IceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``servers``: as a browser's ``iceServers``. ``loopback``: offer 127.0.0.1 and ::1 as well. ``ports``: first and last UDP port
+    to use (none: the system chooses). ``public_address``: this machine's address as seen from outside, where a
+    1:1 NAT hides it. ``relay_only``: talk through TURN servers only. ``ipv6``: use IPv6 too."""
+
+    servers: tuple[IceServer, ...] = ()
+    loopback: bool = False
+    ports: tuple[int, int] | None = None
+    public_address: str = ""
+    relay_only: bool = False
+    ipv6: bool = True
+
+
+class IceTransport(Connection):
+    """The path to one peer. ``on_packet`` gets what is not STUN, from the peer only. ``on_candidate``
+    gets candidates found after ``gather``, then ``None``. ``now``: the clock. Counts: ``strangers`` and ``malformed``
+    packets."""
+
+    def __init__(
+        self,
+        settings: IceSettings,
+        *,
+        on_packet: Callable[[bytes], None],
+        on_candidate: Callable[[str | None], None],
+        now: Callable[[], float],
+        controlling: bool = False,
+    ) -> None:
+        super().__init__(ice_controlling=controlling)
+        self.strangers = 0
+        self.malformed = 0
+        self.problems: list[str] = []
+        """What servers refused; shown when no path is found."""
+        self.heard_at = 0.0
+        """When the peer last proved that it is there."""
+        self.rtt: float | None = None
+        """Seconds, of the last consent check."""
+        self._settings = settings
+        self._deliver, self._on_candidate, self._now = on_packet, on_candidate, now
+        self._known: set[Address] = set()
+        self._gathering: asyncio.Task[None] | None = None
+        self._consent: asyncio.Task[None] | None = None
+        self._consent_at = 0.0
+        self._answered_at = 0.0
+        self._silences = 0
+        self._loop = asyncio.get_running_loop()
+
+    # --- candidates --------------------------------------------------------------------------------------------------
+
+    async def gather(self) -> list[str]:
+        """Open the sockets. Returns the candidates of this machine at once; those of servers follow by ``on_candidate``."""
+        self._local_candidates_start = self._local_candidates_end = True
+        endpoints: list[_Endpoint] = []
+        if not self._settings.relay_only:
+            for address in host_addresses(self._settings):
+                with contextlib.suppress(OSError):
+                    endpoints.append(await self._bind(address))
+            if not endpoints:
+                self.problems.append("No UDP port could be opened.")
+        self._protocols += endpoints
+        found = [endpoint.local_candidate for endpoint in endpoints]
+        found += [self._public(candidate) for candidate in found if self._is_hidden(candidate)]
+        self._local_candidates += found
+        if self._settings.servers:
+            self._gathering = self._loop.create_task(self._ask_servers(endpoints))
+        else:
+            self._loop.call_soon(self._on_candidate, None)
+        return [_text(candidate) for candidate in found]
+
+    def add_candidate(self, text: str) -> None:
+        """A candidate of the peer, as in SDP. Names (mDNS) are not looked up: such a peer's checks reach us and show its
+        address. Anything malformed is counted."""
+        try:
+            candidate = Candidate.from_sdp(text.removeprefix("candidate:"))
+            if candidate.host.endswith(".local"):
+                return
+            address = ipaddress.ip_address(candidate.host)
+        except ValueError:
+            self.malformed += 1
+            return
+        usable = (
+            candidate.transport.lower() == "udp" and candidate.component == _COMPONENT and 0 < candidate.port < 65536
+        )
+        if usable and not address.is_multicast and len(self._remote_candidates) < _MOST_PAIRS and not self._closing:
+            self._add_remote_candidate(candidate, candidate.host)
+
+    async def _bind(self, address: str) -> _Endpoint:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        for port in _ports(self._settings.ports):
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+            try:
+                sock.setblocking(False)
+                sock.bind((address, port))
+                break
+            except OSError:
+                sock.close()
+        else:
+            raise OSError(f"No port is free on {address}.")
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+        port = sock.getsockname()[1]
+        _, endpoint = await self._loop.create_datagram_endpoint(lambda: _Endpoint(self, sock), sock=sock)
+        endpoint.local_candidate = Candidate(
+            foundation=candidate_foundation("host", "udp", address),
+            component=_COMPONENT,
+            transport="udp",
+            priority=candidate_priority(_COMPONENT, "host", 65535 - len(self._protocols)),
+            host=address,
+            port=port,
+            type="host",
+        )
+        return endpoint
+
+    def _is_hidden(self, candidate: Candidate) -> bool:
+        public = self._settings.public_address
+        if not public:
+            return False
+        address = ipaddress.ip_address(candidate.host)
+        return not address.is_loopback and address.version == ipaddress.ip_address(public).version
+
+    def _public(self, base: Candidate) -> Candidate:
+        return Candidate(
+            foundation=candidate_foundation("srflx", "udp", base.host),
+            component=_COMPONENT,
+            transport="udp",
+            priority=candidate_priority(_COMPONENT, "srflx"),
+            host=self._settings.public_address,
+            port=base.port,
+            type="srflx",
+            related_address=base.host,
+            related_port=base.port,
+        )
+
+    async def _ask_servers(self, endpoints: Sequence[_Endpoint]) -> None:
+        asked = []
+        for server in server_addresses(self._settings.servers):
+            if isinstance(server, TurnServer):
+                asked.append(self._found(self._relay(server), server.name))
+            else:
+                asked += [
+                    self._found(self._reflexive(endpoint, server), server.name)
+                    for endpoint in endpoints
+                    if _reaches_out(endpoint.local_candidate.host)
+                ]
+        try:
+            await asyncio.gather(*asked)
+        finally:
+            self._on_candidate(None)
+
+    async def _found(self, ask: Any, name: str) -> None:
+        try:
+            candidate, endpoint = await asyncio.wait_for(ask, GATHER_WITHIN)
+        except (OSError, stun.TransactionError, TimeoutError) as error:
+            self.problems.append(f"{name}: {error or 'no answer'}.")
+            return
+        if self._closing:
+            if endpoint is not None:
+                endpoint.transport.close()
+            return
+        if any(each.host == candidate.host and each.port == candidate.port for each in self._local_candidates):
+            return
+        self._local_candidates.append(candidate)
+        if endpoint is not None:
+            self._protocols.append(endpoint)
+            for remote in self._remote_candidates:
+                self._pair_remote_candidate(remote)
+            self.sort_check_list()
+        self._on_candidate(_text(candidate))
+
+    async def _reflexive(self, endpoint: _Endpoint, server: StunServer) -> tuple[Candidate, None]:
+        return await server_reflexive_candidate(endpoint, (server.host, server.port))
+
+    async def _relay(self, server: TurnServer) -> tuple[Candidate, StunProtocol]:
+        return await relayed_candidate(
+            component=_COMPONENT,
+            hide_related_address=self._settings.relay_only,
+            protocol_factory=lambda: _Endpoint(self, None),
+            turn_server=(server.host, server.port),
+            turn_username=server.username,
+            turn_password=server.credential,
+            turn_ssl=server.tls,
+            turn_transport=server.transport,
+        )
+
+    # --- the path ----------------------------------------------------------------------------------------------------
+
+    async def establish(self, ufrag: str, pwd: str) -> None:
+        """Wait until a path is agreed on; the caller sets the limit."""
+        self.remote_username, self.remote_password = ufrag, pwd
+        await self.connect()
+        self.heard_at = self._answered_at = self._consent_at = self._now()
+
+    def transmit(self, data: bytes) -> bool:
+        """Send to the peer, from any thread. False: not sent (no path, or the socket is full)."""
+        pair = self._nominated.get(_COMPONENT)
+        if pair is None:
+            return False
+        endpoint = cast(_Endpoint, pair.protocol)
+        if endpoint.socket is None:
+            self._loop.call_soon_threadsafe(self._send_relayed, endpoint, data, pair.remote_addr)
+            return True
+        try:
+            endpoint.socket.sendto(data, pair.remote_addr)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def advance(self, now: float) -> None:
+        """Ask for consent when it is time to; leave a silent path for one that answers."""
+        pair = self._nominated.get(_COMPONENT)
+        if pair is None or self._closing or now < self._consent_at:
+            return
+        if self._consent is None or self._consent.done():
+            self._consent_at = now + CONSENT_EVERY * (0.8 + 0.4 * secrets.randbelow(1000) / 1000)
+            self._consent = self._loop.create_task(self._ask_consent(pair))
+
+    @property
+    def expired(self) -> bool:
+        """The peer has not allowed sending for too long."""
+        return bool(self._nominated) and self._now() - self._answered_at > EXPIRES_AFTER
+
+    @property
+    def path(self) -> str:
+        """The path in words, for people."""
+        pair = self._nominated.get(_COMPONENT)
+        if pair is None:
+            return ""
+        local, remote = pair.local_candidate, pair.remote_candidate
+        return f"{local.type} {local.host}:{local.port} to {remote.type} {remote.host}:{remote.port}"
+
+    async def aclose(self) -> None:
+        """Close every socket, within a second."""
+        self._closing = True
+        for task in (self._gathering, self._consent):
+            if task is not None:
+                task.cancel()
+        try:
+            await asyncio.wait_for(self.close(), _CLOSE_WITHIN)
+        except TimeoutError:
+            for endpoint in self._protocols:
+                endpoint.transport.close()
+
+    async def query_consent(self) -> None:
+        """Replaced by ``advance``."""
+
+    async def _ask_consent(self, pair: CandidatePair) -> None:
+        assert self.remote_password is not None
+        asked = self._now()
+        try:
+            await pair.protocol.request(
+                self.build_request(pair, nominate=False),
+                pair.remote_addr,
+                integrity_key=self.remote_password.encode(),
+                retransmissions=0,
+            )
+        except stun.TransactionError:
+            self._silences += 1
+            if self._silences >= 2:
+                self._take_another(pair)
+            return
+        self._silences = 0
+        self.heard_at = self._answered_at = self._now()
+        self.rtt = self.heard_at - asked
+
+    def _take_another(self, silent: CandidatePair) -> None:
+        """The best other pair that works, if one does. A peer whose address changed has made one by its own checks."""
+        for pair in self._check_list:
+            if pair is not silent and pair.state is CandidatePair.State.SUCCEEDED:
+                self._nominated[_COMPONENT] = pair
+                self._check_list.remove(silent)
+                self._silences = 0
+                return
+
+    @staticmethod
+    def _send_relayed(endpoint: _Endpoint, data: bytes, address: Address) -> None:
+        with contextlib.suppress(OSError):
+            endpoint.transport.sendto(data, address)
+
+    # --- what arrives ------------------------------------------------------------------------------------------------
+
+    def packet(self, data: bytes, address: Address) -> None:
+        """Not STUN: the peer's, or a stranger's."""
+        if address in self._known:
+            self._deliver(data)
+        else:
+            self.strangers += 1
+
+    def request_received(self, message: stun.Message, addr: Address, protocol: StunProtocol) -> None:
+        if len(self._check_list) >= _MOST_PAIRS and addr not in self._known:
+            self.strangers += 1
+            return
+        super().request_received(message, addr, protocol)
+
+    def check_incoming(self, message: stun.Message, addr: Address, protocol: StunProtocol) -> None:
+        """A check with the right password: whoever sent it is the peer."""
+        self._known.add(addr)
+        self.heard_at = self._now()
+        super().check_incoming(message, addr, protocol)
+
+    def check_complete(self, pair: CandidatePair) -> None:
+        if pair.state is CandidatePair.State.SUCCEEDED:
+            self._known.add(pair.remote_addr)
+        super().check_complete(pair)
+
+
+class _Endpoint(StunProtocol):
+    """One local candidate's socket; ``socket`` is ``None`` where a TURN server relays."""
+
+    def __init__(self, transport: IceTransport, sock: socket.socket | None) -> None:
+        super().__init__(transport)
+        self.socket = sock
+        self._ice = transport
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        assert isinstance(data, bytes)
+        kind = protocol(data)
+        if kind == "stun":
+            self._stun(data, addr)
+        elif kind == "unknown":
+            self._ice.malformed += 1
+        else:
+            self._ice.packet(data, (addr[0], addr[1]))
+
+    def _stun(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        try:
+            message = stun.parse_message(data)
+            if message.message_class is stun.Class.REQUEST and "PRIORITY" not in message.attributes:
+                raise ValueError("PRIORITY is missing")
+        except Exception:
+            self._ice.malformed += 1
+            return
+        super().datagram_received(data, addr)
+
+
+def host_addresses(settings: IceSettings) -> list[str]:
+    """This machine's addresses that a peer may reach; loopback last."""
+    found: list[str] = []
+    loopback: list[str] = []
+    for adapter in ifaddr.get_adapters():
+        for each in adapter.ips:
+            text = each.ip if isinstance(each.ip, str) else each.ip[0]
+            address = ipaddress.ip_address(text.partition("%")[0])
+            if address.is_loopback:
+                loopback.append(text)
+            elif not address.is_link_local and (address.version == 4 or settings.ipv6):
+                found.append(text)
+    usual = [text for text in ("127.0.0.1", "::1") if text in loopback and (settings.ipv6 or text != "::1")]
+    return list(dict.fromkeys(found))[:_MOST_ADDRESSES] + (usual if settings.loopback else [])
+
+
+def _ports(limits: tuple[int, int] | None) -> Sequence[int]:
+    """In random order, so that calls do not fight for the first ones."""
+    if limits is None:
+        return (0,)
+    first, last = limits
+    start = secrets.randbelow(last - first + 1)
+    tries = min(last - first + 1, 4 * _MOST_TRIES)
+    return [first + (start + step) % (last - first + 1) for step in range(tries)]
+
+
+def _reaches_out(host: str) -> bool:
+    address = ipaddress.ip_address(host)
+    return address.version == 4 and not address.is_loopback
+
+
+def _text(candidate: Candidate) -> str:
+    return f"candidate:{candidate.to_sdp()}"
