@@ -81,4 +81,12 @@ class SignalledLeg(Protocol):
         ...
 
 
+@runtime_checkable
+class CountingLeg(Protocol):
+    """A leg with counts of its own (packets dropped, say), which are reported when its line closes."""
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+
 LegFactory = Callable[[Mapping[str, Any]], LegMedia]

@@ -11,7 +11,7 @@ import numpy as np
 
 from antiphon.audio.aec import EchoCanceller
 from antiphon.audio.ear import Ear, EchoFilter
-from antiphon.audio.leg import LegEvent, LegMedia, SignalledLeg
+from antiphon.audio.leg import CountingLeg, LegEvent, LegMedia, SignalledLeg
 from antiphon.audio.mixing import SILENCE_DBFS, loudness
 from antiphon.audio.playout import Playout
 from antiphon.audio.recorder import Recorder
@@ -197,6 +197,8 @@ class Line:
         if problem:
             self._error(now, problem, "")
         counts = dict(self._playout.counts)
+        if isinstance(self.leg, CountingLeg):
+            counts.update(self.leg.counts)
         if self.ear.dropped:
             counts["mic_dropped"] = counts.get("mic_dropped", 0) + self.ear.dropped
         self.out.append(LineClosed(line=self.name, at=now, counts=counts))

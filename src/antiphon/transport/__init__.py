@@ -17,6 +17,7 @@ _BUILT_IN = {
     "wav": "antiphon.transport.wav:make_leg",
     "console": "antiphon.transport.console:make_leg",
     "memory": "antiphon.transport.memory:make_leg",
+    "webrtc": "antiphon.transport.webrtc.leg:make_leg",
 }
 _registered: dict[str, LegFactory] = {}
 _objects: dict[str, LegMedia] = {}

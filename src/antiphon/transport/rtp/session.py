@@ -38,7 +38,9 @@ class RtpSession:
         self.left = False
         self.malformed = 0
         """Packets that were neither RTP nor RTCP."""
-        self._outgoing = OutgoingAudio(sender.encoder.rate, _PLAYOUT)
+        self.playout = _PLAYOUT
+        """Seconds from arrival to the far end's ear; to be set where the far end says."""
+        self._outgoing = OutgoingAudio(sender.encoder.rate)
         self._skipped = 0
         self._next_report: float | None = None
 
@@ -76,6 +78,7 @@ class RtpSession:
 
     def heard(self, now: float) -> int:
         """Samples played that have been heard by ``now``: what has left, and had the time to travel and to sound."""
+        self._outgoing.delay = self.playout + (self.sender.round_trip or 0.0) / 2
         return self._outgoing.heard(now)
 
     def packets(self, now: float) -> list[bytes]:
@@ -113,7 +116,6 @@ class RtpSession:
             for block in report.reports:
                 if block.ssrc == self.sender.ssrc:
                     self.sender.heard(now, block)
-                    self._outgoing.delay = _PLAYOUT + (self.sender.round_trip or 0.0) / 2
         elif isinstance(report, Goodbye):
             self.left = self.left or (reception is not None and reception.ssrc in report.ssrcs)
             self.receiver.goodbye(report.ssrcs)

@@ -15,10 +15,8 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import ifaddr
-import msgspec
 from aioice import stun
-from aioice.candidate import Candidate, candidate_foundation, candidate_priority
+from aioice.candidate import Candidate
 from aioice.ice import (
     CandidatePair,
     Connection,
@@ -28,34 +26,26 @@ from aioice.ice import (
 )
 
 from antiphon.transport.webrtc.demux import protocol
-from antiphon.transport.webrtc.ice_servers import IceServer, StunServer, TurnServer, server_addresses
+from antiphon.transport.webrtc.ice_servers import StunServer, TurnServer, server_addresses
+from antiphon.transport.webrtc.ice_settings import (
+    COMPONENT,
+    IceSettings,
+    host_addresses,
+    host_candidate,
+    open_socket,
+    public_candidate,
+    reaches_out,
+)
 
 GATHER_WITHIN = 5.0
 CONSENT_EVERY = 1.0
 EXPIRES_AFTER = 30.0
 """Seconds without an answer after which nothing more may be sent (RFC 7675)."""
 
-_MOST_ADDRESSES = 16
 _MOST_PAIRS = 128
-_MOST_TRIES = 64
-_SOCKET_BUFFER = 1 << 18
 _CLOSE_WITHIN = 0.5
-_COMPONENT = 1
 
 Address = tuple[str, int]
-
-
-class IceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``servers``: as a browser's ``iceServers``. ``loopback``: offer 127.0.0.1 and ::1 as well. ``ports``: first and last UDP port
-    to use (none: the system chooses). ``public_address``: this machine's address as seen from outside, where a
-    1:1 NAT hides it. ``relay_only``: talk through TURN servers only. ``ipv6``: use IPv6 too."""
-
-    servers: tuple[IceServer, ...] = ()
-    loopback: bool = False
-    ports: tuple[int, int] | None = None
-    public_address: str = ""
-    relay_only: bool = False
-    ipv6: bool = True
 
 
 class IceTransport(Connection):
@@ -98,14 +88,15 @@ class IceTransport(Connection):
         self._local_candidates_start = self._local_candidates_end = True
         endpoints: list[_Endpoint] = []
         if not self._settings.relay_only:
-            for address in host_addresses(self._settings):
+            for rank, address in enumerate(host_addresses(self._settings)):
                 with contextlib.suppress(OSError):
-                    endpoints.append(await self._bind(address))
+                    endpoints.append(await self._bind(address, rank))
             if not endpoints:
                 self.problems.append("No UDP port could be opened.")
         self._protocols += endpoints
         found = [endpoint.local_candidate for endpoint in endpoints]
-        found += [self._public(candidate) for candidate in found if self._is_hidden(candidate)]
+        if public := self._settings.public_address:
+            found += [seen for candidate in found if (seen := public_candidate(candidate, public))]
         self._local_candidates += found
         if self._settings.servers:
             self._gathering = self._loop.create_task(self._ask_servers(endpoints))
@@ -125,57 +116,16 @@ class IceTransport(Connection):
             self.malformed += 1
             return
         usable = (
-            candidate.transport.lower() == "udp" and candidate.component == _COMPONENT and 0 < candidate.port < 65536
+            candidate.transport.lower() == "udp" and candidate.component == COMPONENT and 0 < candidate.port < 65536
         )
         if usable and not address.is_multicast and len(self._remote_candidates) < _MOST_PAIRS and not self._closing:
             self._add_remote_candidate(candidate, candidate.host)
 
-    async def _bind(self, address: str) -> _Endpoint:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        for port in _ports(self._settings.ports):
-            sock = socket.socket(family, socket.SOCK_DGRAM)
-            try:
-                sock.setblocking(False)
-                sock.bind((address, port))
-                break
-            except OSError:
-                sock.close()
-        else:
-            raise OSError(f"No port is free on {address}.")
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
-        port = sock.getsockname()[1]
+    async def _bind(self, address: str, rank: int) -> _Endpoint:
+        sock = open_socket(address, self._settings.ports)
         _, endpoint = await self._loop.create_datagram_endpoint(lambda: _Endpoint(self, sock), sock=sock)
-        endpoint.local_candidate = Candidate(
-            foundation=candidate_foundation("host", "udp", address),
-            component=_COMPONENT,
-            transport="udp",
-            priority=candidate_priority(_COMPONENT, "host", 65535 - len(self._protocols)),
-            host=address,
-            port=port,
-            type="host",
-        )
+        endpoint.local_candidate = host_candidate(address, sock.getsockname()[1], rank)
         return endpoint
-
-    def _is_hidden(self, candidate: Candidate) -> bool:
-        public = self._settings.public_address
-        if not public:
-            return False
-        address = ipaddress.ip_address(candidate.host)
-        return not address.is_loopback and address.version == ipaddress.ip_address(public).version
-
-    def _public(self, base: Candidate) -> Candidate:
-        return Candidate(
-            foundation=candidate_foundation("srflx", "udp", base.host),
-            component=_COMPONENT,
-            transport="udp",
-            priority=candidate_priority(_COMPONENT, "srflx"),
-            host=self._settings.public_address,
-            port=base.port,
-            type="srflx",
-            related_address=base.host,
-            related_port=base.port,
-        )
 
     async def _ask_servers(self, endpoints: Sequence[_Endpoint]) -> None:
         asked = []
@@ -186,7 +136,7 @@ class IceTransport(Connection):
                 asked += [
                     self._found(self._reflexive(endpoint, server), server.name)
                     for endpoint in endpoints
-                    if _reaches_out(endpoint.local_candidate.host)
+                    if reaches_out(endpoint.local_candidate.host)
                 ]
         try:
             await asyncio.gather(*asked)
@@ -218,7 +168,7 @@ class IceTransport(Connection):
 
     async def _relay(self, server: TurnServer) -> tuple[Candidate, StunProtocol]:
         return await relayed_candidate(
-            component=_COMPONENT,
+            component=COMPONENT,
             hide_related_address=self._settings.relay_only,
             protocol_factory=lambda: _Endpoint(self, None),
             turn_server=(server.host, server.port),
@@ -238,7 +188,7 @@ class IceTransport(Connection):
 
     def transmit(self, data: bytes) -> bool:
         """Send to the peer, from any thread. False: not sent (no path, or the socket is full)."""
-        pair = self._nominated.get(_COMPONENT)
+        pair = self._nominated.get(COMPONENT)
         if pair is None:
             return False
         endpoint = cast(_Endpoint, pair.protocol)
@@ -253,7 +203,7 @@ class IceTransport(Connection):
 
     def advance(self, now: float) -> None:
         """Ask for consent when it is time to; leave a silent path for one that answers."""
-        pair = self._nominated.get(_COMPONENT)
+        pair = self._nominated.get(COMPONENT)
         if pair is None or self._closing or now < self._consent_at:
             return
         if self._consent is None or self._consent.done():
@@ -268,7 +218,7 @@ class IceTransport(Connection):
     @property
     def path(self) -> str:
         """The path in words, for people."""
-        pair = self._nominated.get(_COMPONENT)
+        pair = self._nominated.get(COMPONENT)
         if pair is None:
             return ""
         local, remote = pair.local_candidate, pair.remote_candidate
@@ -312,7 +262,7 @@ class IceTransport(Connection):
         """The best other pair that works, if one does. A peer whose address changed has made one by its own checks."""
         for pair in self._check_list:
             if pair is not silent and pair.state is CandidatePair.State.SUCCEEDED:
-                self._nominated[_COMPONENT] = pair
+                self._nominated[COMPONENT] = pair
                 self._check_list.remove(silent)
                 self._silences = 0
                 return
@@ -376,37 +326,6 @@ class _Endpoint(StunProtocol):
             self._ice.malformed += 1
             return
         super().datagram_received(data, addr)
-
-
-def host_addresses(settings: IceSettings) -> list[str]:
-    """This machine's addresses that a peer may reach; loopback last."""
-    found: list[str] = []
-    loopback: list[str] = []
-    for adapter in ifaddr.get_adapters():
-        for each in adapter.ips:
-            text = each.ip if isinstance(each.ip, str) else each.ip[0]
-            address = ipaddress.ip_address(text.partition("%")[0])
-            if address.is_loopback:
-                loopback.append(text)
-            elif not address.is_link_local and (address.version == 4 or settings.ipv6):
-                found.append(text)
-    usual = [text for text in ("127.0.0.1", "::1") if text in loopback and (settings.ipv6 or text != "::1")]
-    return list(dict.fromkeys(found))[:_MOST_ADDRESSES] + (usual if settings.loopback else [])
-
-
-def _ports(limits: tuple[int, int] | None) -> Sequence[int]:
-    """In random order, so that calls do not fight for the first ones."""
-    if limits is None:
-        return (0,)
-    first, last = limits
-    start = secrets.randbelow(last - first + 1)
-    tries = min(last - first + 1, 4 * _MOST_TRIES)
-    return [first + (start + step) % (last - first + 1) for step in range(tries)]
-
-
-def _reaches_out(host: str) -> bool:
-    address = ipaddress.ip_address(host)
-    return address.version == 4 and not address.is_loopback
 
 
 def _text(candidate: Candidate) -> str:

@@ -14,11 +14,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from antiphon.audio import driver
+from antiphon.transport.webrtc.dtls import Certificate
 
 TICK = 0.05
 """Seconds between two looks at what waits for time."""
 
 _END_WITHIN = 2.0
+_RENEW_AFTER = 7 * 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +42,8 @@ class Network:
         self._timed: list[Timed] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._next = 0.0
+        self._certificate: Certificate | None = None
+        self._made_at = 0.0
         self._thread = threading.Thread(target=self._run, name="antiphon-webrtc", daemon=True)
 
     @classmethod
@@ -67,6 +71,13 @@ class Network:
         self.loop.call_soon_threadsafe(act, *arguments)
 
     # --- in the network thread -----------------------------------------------------------------------------------------
+
+    @property
+    def certificate(self) -> Certificate:
+        """This process's; a new one each week."""
+        if self._certificate is None or driver.now() - self._made_at > _RENEW_AFTER:
+            self._certificate, self._made_at = Certificate(), driver.now()
+        return self._certificate
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine to its end; the network's end cancels it."""

@@ -16,7 +16,8 @@ from antiphon.errors import AntiphonError
 from antiphon.transport.webrtc import sdp
 from antiphon.transport.webrtc.demux import protocol
 from antiphon.transport.webrtc.dtls import Certificate, DtlsEndpoint
-from antiphon.transport.webrtc.ice import IceSettings, IceTransport
+from antiphon.transport.webrtc.ice import IceTransport
+from antiphon.transport.webrtc.ice_settings import IceSettings
 from antiphon.transport.webrtc.network import Network
 from antiphon.transport.webrtc.signals import Answer, Connection, Error, FromLeg, LocalCandidate
 from antiphon.transport.webrtc.srtp import SrtpSession
@@ -81,6 +82,13 @@ class PeerConnection:
         for packet in packets:
             if not self._path.transmit(packet):
                 self._count("unsent")
+
+    @property
+    def all_counts(self) -> dict[str, int]:
+        """``strangers`` and ``malformed``, ``overflow`` (the plane did not keep up), ``unsent`` (the socket did not)."""
+        paths = [path for path in (self._path, self._next_path) if path is not None]
+        strangers, malformed = sum(path.strangers for path in paths), sum(path.malformed for path in paths)
+        return {**self.counts, "strangers": strangers, "malformed": malformed}
 
     @property
     def rtt(self) -> float | None:
