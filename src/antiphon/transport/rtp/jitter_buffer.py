@@ -66,7 +66,8 @@ class _Held(NamedTuple):
 
 class JitterBuffer:
     """``clock_rate``: units of the timestamps a second. ``counts``: ``late`` (came after it was given up),
-    ``duplicate``, ``lost``, ``overflow``, ``restart`` (the sender began a new time line)."""
+    ``duplicate``, ``lost``, ``overflow``, ``restart`` (the sender began a new time line), ``stray`` (numbers or times that fit
+    nothing)."""
 
     def __init__(self, clock_rate: int) -> None:
         self.counts: dict[str, int] = {}
@@ -103,15 +104,20 @@ class JitterBuffer:
         ordinal = self._highest + _signed(sequence - self._highest, 16)
         if abs(ordinal - self._highest) > _RESTART:
             stray, self._stray = self._stray, (sequence + 1) & 0xFFFF
-            if stray != sequence:  # one is a stray, two in order are a new line
-                return False
+            if stray != sequence:  # two in order are a new line
+                return self._refuse("stray")
             self._restart(now, sequence, timestamp, samples)
             ordinal = sequence
         self._stray = None
         begin = self._last_timestamp + _signed(timestamp - self._last_timestamp, 32)
-        if samples and ordinal > self._highest and self._displaced(now, begin, samples):
-            self._restart(now, sequence, timestamp, samples)
-            ordinal, begin = sequence, timestamp
+        if samples:
+            early = now - (begin + samples) / self._rate < self._base - _EARLY
+            if ordinal <= self._highest:
+                if early:
+                    return self._refuse("stray")
+            elif early or self._stays_behind(now, begin + samples):
+                self._restart(now, sequence, timestamp, samples)
+                ordinal, begin = sequence, timestamp
         assert self._next is not None
         late = self._measure(now, begin + samples) if samples else 0.0
         if ordinal in self._held:
@@ -120,7 +126,8 @@ class JitterBuffer:
             if ordinal not in self._given_up:
                 return self._refuse("duplicate")
             self._given_up.remove(ordinal)
-            self._grow(late)
+            if samples:
+                self._grow(late)
             return self._refuse("late")
         if len(self._held) >= _MOST_PACKETS:
             self._count("overflow")
@@ -231,12 +238,10 @@ class JitterBuffer:
         self._given_up.clear()
         self._begin(now, sequence, timestamp, samples)
 
-    def _displaced(self, now: float, begin: int, samples: int) -> bool:
-        """Whether the sender's time line jumped: the packet is from the future, or packets stay behind the line (those of
-        a burst catch up with it)."""
-        if now - (begin + samples) / self._rate < self._base - _EARLY:
-            return True
-        if begin + samples > self._line:
+    def _stays_behind(self, now: float, end: int) -> bool:
+        """Whether packets keep coming for a time that is over: the sender's clock stood still (those of a burst catch
+        up)."""
+        if end > self._line:
             self._behind_since = None
         elif self._behind_since is None:
             self._behind_since = now

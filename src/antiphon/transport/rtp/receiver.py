@@ -27,6 +27,8 @@ _QUIET = 150
 _GONE = 0.1
 _MOST_WAITING = 32
 _SHORT = 0.02
+_SETTLING = 50
+"""Packets in which the fastest of a stream is found: until then times are set right, and no sound is touched."""
 
 
 class RtpReceiver:
@@ -182,7 +184,7 @@ class RtpReceiver:
 
     def _keep_time(self, frames: list[AudioFrame], at: float, pcm: bytes) -> bool:
         """Keep the frames' times within 20 ms of when they were captured. False: this frame is to be left out."""
-        if self._at is None:
+        if self._at is None or self.reception is None or self.reception.received < _SETTLING:
             self._at = at
         ahead = self._at - at
         if abs(ahead) > _JUMP:

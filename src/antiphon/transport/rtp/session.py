@@ -95,7 +95,7 @@ class RtpSession:
             self._next_report = now + _FIRST_REPORT
         if now < self._next_report:
             return b""
-        self._next_report = now + REPORT_EVERY
+        self._next_report = max(self._next_report + REPORT_EVERY, now)
         return build_rtcp((self._own_report(now), SourceDescription({self.sender.ssrc: self.name})))
 
     def goodbye(self, now: float) -> bytes:
