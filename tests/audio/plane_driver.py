@@ -17,6 +17,7 @@ from antiphon.audio.seam import (
     PauseSpeech,
     PlaySpeech,
     PushAudio,
+    RenewSpeech,
     ResumeSpeech,
     Settled,
     StopSpeech,
@@ -71,6 +72,10 @@ class Story:
 
     def play(self, speech: str, *, interruptible: bool = True) -> None:
         self.tell(PlaySpeech(line="a", speech=speech, interruptible=interruptible))
+        self.look()
+
+    def renew(self, speech: str) -> None:
+        self.tell(RenewSpeech(line="a", speech=speech))
         self.look()
 
     def pause(self, speech: str) -> None:

@@ -337,6 +337,18 @@ MOVES = st.lists(
 )
 
 
+def test_a_speech_that_is_made_anew_before_it_plays_has_none_of_its_first_audio() -> None:
+    story = Story(MemoryLeg(out_rate=PLAY_RATE))
+    story.push("s", counting(4800, 20_000), last=False)
+    story.renew("s")
+    story.push("s", counting(2400))
+    story.play("s")
+    story.renew("s")  # too late: it plays
+    story.run(1.0)
+    assert (story.settled().reason, story.settled().position) == ("end", 2400)
+    assert sounded(story).max() < 20_000
+
+
 @settings(max_examples=80, deadline=None)
 @given(moves=MOVES, rate=st.sampled_from([24_000, 24_000, 16_000, 48_000]), can_flush=st.booleans(), end=st.booleans())
 def test_whatever_happens_the_ledger_says_what_sounded(

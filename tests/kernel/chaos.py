@@ -86,6 +86,8 @@ class Chaos(World):
                 cancelled=self.chance(0.1), agent=self.agent() if self.chance(0.2) else None,
             ),
             lambda: ev.ToolProgress(op=op(ev.ToolProgress), message="m"),
+            lambda: self.floor(ev.FloorAsked, op(ev.FloorAsked)),
+            lambda: self.floor(ev.FloorReleased, op(ev.FloorReleased)),
             lambda: ev.StepDone(op=op(ev.StepDone), name="s", result="1"),
             lambda: ev.HookReturned(
                 op=op(ev.HookReturned), text=text, stop=self.chance(0.2), error=rng.choice(("", "", "boom"))
@@ -106,6 +108,14 @@ class Chaos(World):
             lambda: ev.Fenced() if self.chance(0.1) else ev.Tick(),
         )  # fmt: skip
         made: ev.Event = rng.choice(makers)()
+        return made
+
+    def floor(self, kind: Any, op: ev.Op) -> ev.Event:
+        ask = self.rng.choice([*self.floors, f"floor{self.number}"])
+        if kind is ev.FloorAsked:
+            ask = f"floor{self.number}"
+            self.floors[ask] = op
+        made: ev.Event = kind(op=op, ask=ask)
         return made
 
     def resumed_event(self) -> ev.Event:

@@ -81,6 +81,10 @@ class Rules:
         for name in state.gates:
             if f"gate.{name}" not in state.timers:
                 raise Broken("K1", f"gate {name} never expires")
+        if "foreground" in state.gates:
+            op = world.floors.get(state.gates["foreground"].owner)
+            if not any(run.op == op and run.phase == "running" for run in state.tools.runs.values()):
+                raise Broken("K1", "the floor is held by a tool that has ended")
         agents = owner in ("agent", "tool")
         last = max((end for _, end in world.sounds[-3:]), default=0.0)
         if not agents or not self.agents_move:
@@ -219,11 +223,17 @@ class Rules:
     # --- K8 ------------------------------------------------------------------------------------------------------
 
     def priority(self, speech: str) -> None:
-        speeches = self.world.kernel.state.speech.speeches
+        state = self.world.kernel.state
+        speeches = state.speech.speeches
         mine = speeches.get(speech)
         if mine is None:
             return
+        holder = state.gates["foreground"].owner if "foreground" in state.gates else ""
+        if holder and self.world.asked_under.get(mine.base, holder) != holder:
+            raise Broken("K8", f"{speech} plays while {holder} has the floor")
         for other in speeches.values():
+            if holder and self.world.asked_under.get(other.base) not in (None, holder):
+                continue  # it waits for the floor
             before = other.phase == "authorised" and other.ready() and RANK[other.priority] < RANK[mine.priority]
             if before and not other.clip:
                 raise Broken("K8", f"{speech} plays before {other.id}")

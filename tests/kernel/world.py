@@ -71,6 +71,8 @@ class World:
         self.resumed = 0
         self.pairs: set[tuple[str, str]] = set()
         self.tape: list[ev.Event] = []
+        self.floors: dict[str, ev.Op] = {}
+        self.asked_under: dict[str, str] = {}
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -101,6 +103,8 @@ class World:
         event = msgspec.structs.replace(event, seq=self.seq, now=self.now)
         self.note(event)
         self.tape.append(event)
+        if isinstance(event, ev.SayAsked | ev.ReplyAsked) and event.hook is None:
+            self.asked_under[event.speech] = event.floor
         state = self.kernel.state
         self.pairs.add((f"turn {state.turn.phase}", type(event).__name__))
         speech = state.speech.speeches.get(state.speech.current)
@@ -157,6 +161,7 @@ class World:
         self.generate(effect.op, effect.speech, tools=effect.tools)
 
     def do_StartSay(self, effect: fx.StartSay) -> None:  # noqa: N802
+        self.plane.pop(effect.speech, None)
         self.generate(effect.op, effect.speech, tools=False, model=False)
 
     def generate(self, op: ev.Op, speech: str, *, tools: bool, model: bool = True) -> None:
@@ -369,10 +374,32 @@ class World:
         if self.chance(0.2):
             self.at(t / 2, ev.ToolProgress(op=effect.op, message="half"))
             self.at(t / 2, ev.StepDone(op=effect.op, name="s", result="1"))
+        if self.chance(0.3):
+            self.number += 1
+            ask = f"floor{self.number}"
+            self.floors[ask] = effect.op
+            t = rng.choice((3.0, 9.0, 20.0))
+            self.at(rng.choice((0.0, 1.0)), ev.FloorAsked(op=effect.op, ask=ask))
         self.at(t, ev.ToolReturned(
             op=effect.op, output=f"result of {effect.call_id}", is_error=self.bad(), reply=self.chance(0.85),
             agent=self.agent() if self.chance(0.12) else None,
         ))  # fmt: skip
+
+    def do_Notify(self, effect: fx.Notify) -> None:  # noqa: N802
+        """A tool that has got the floor says things, one of them late, somebody else talks into it now and then; mostly it
+        lets go by itself."""
+        if effect.name != "floor" or not effect.body["granted"]:
+            return
+        ask, t = effect.body["ask"], 0.0
+        for kind in (ev.SayAsked, ev.ReplyAsked):
+            self.number += 1
+            self.at(t, kind(speech=f"floor{self.number}", floor=ask))
+            t += self.rng.choice((0.1, 2.0))
+        if self.chance(0.5):
+            self.number += 1
+            self.at(t / 2, ev.SayAsked(speech=f"app{self.number}"))
+        if self.chance(0.7):
+            self.at(t + self.rng.choice((0.0, 1.0)), ev.FloorReleased(op=self.floors[ask], ask=ask))
 
     def do_CancelTool(self, effect: fx.CancelTool) -> None:  # noqa: N802
         if self.chance(0.7):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.kernel import agents, kernel, ledger, liveness, out, reply_turns, speech, tool_calls
+from antiphon.kernel import agents, floor, kernel, ledger, liveness, out, reply_turns, speech, tool_calls
 from antiphon.kernel.effects import Record
 from antiphon.kernel.facts import SpeechHeard
 from tests.kernel.rules import Broken, judged
@@ -23,6 +23,15 @@ def nothing(*args: Any, **kwargs: Any) -> None:
 
 def k1_the_ladder_is_mute(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(liveness, "clip", nothing)
+
+
+def k1_the_floor_outlives_its_tool(patch: pytest.MonkeyPatch) -> None:
+    real = floor._run
+
+    def faithful(claim: floor.Claim, view: Any) -> Any:
+        return real(claim, view) or (claim if view.speech.floor.holder == claim else None)
+
+    patch.setattr(floor, "_run", faithful)
 
 
 def k2_history_is_what_was_written(patch: pytest.MonkeyPatch) -> None:
@@ -66,15 +75,20 @@ def k7_a_fact_is_recorded_and_not_applied(patch: pytest.MonkeyPatch) -> None:
 
 
 def k8_last_come_first_served(patch: pytest.MonkeyPatch) -> None:
-    def last(state: speech.SpeechState) -> speech.Speech | None:
+    def last(state: speech.SpeechState, view: Any) -> speech.Speech | None:
         waiting = [s for s in state.speeches.values() if s.phase == "authorised"]
         return max(waiting, key=lambda s: (speech.RANK[s.priority], s.number), default=None)
 
     patch.setattr(speech, "_first", last)
 
 
+def k8_everybody_talks_into_the_floor(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(floor, "kept_back", lambda *args: False)
+
+
 MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K1", k1_the_ladder_is_mute),
+    ("K1", k1_the_floor_outlives_its_tool),
     ("K2", k2_history_is_what_was_written),
     ("K3", k3_tools_act_without_a_record),
     ("K4", k4_an_older_answer_is_kept),
@@ -82,6 +96,7 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K6", k6_turns_that_wait_for_an_agent_are_dropped),
     ("K7", k7_a_fact_is_recorded_and_not_applied),
     ("K8", k8_last_come_first_served),
+    ("K8", k8_everybody_talks_into_the_floor),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -213,3 +214,20 @@ def test_a_model_that_never_answers_ends_the_call_with_a_goodbye() -> None:
     assert result.close_reason == "error"
     assert result.duration < 120
     assert result.longest_silence() <= MAX_SILENCE
+
+
+class Announcer(Agent):
+    def __init__(self) -> None:
+        super().__init__(instructions="Announce.")
+
+    async def on_enter(self) -> None:
+        self.session.say("This is a long first sentence, and it goes on for quite a while before it comes to an end.")
+        await asyncio.sleep(2.0)
+        self.session.say("And this is the second. It comes behind.")
+
+
+def test_a_say_whose_voice_dies_while_it_waits_is_made_anew_and_heard_once() -> None:
+    """The plane has audio of the first attempt by then: it is not played, and does not keep the second one out."""
+    voice = ScriptedTTS(faults=TTSFaults(dies_after=3, at=1.5, streams=1))
+    result = simulate(Announcer, Caller().stays_silent(6.0).waits_for_agent(quiet=3.0), llm=ANSWER, tts=voice)
+    assert result.errors and result.heard.count("And this is the second. It comes behind.") == 1, result

@@ -38,6 +38,7 @@ from antiphon.audio.seam import (
     PlaySpeech,
     PushAudio,
     Reflex,
+    RenewSpeech,
     ResumeSpeech,
     SendDigits,
     SignalLeg,
@@ -113,6 +114,8 @@ class Line:
             case StopSpeech(speech=speech):
                 reflex.decided(speech)
                 playout.stop(now, speech)
+            case RenewSpeech(speech=speech):
+                playout.renew(speech)
             case StoreClip(key=key, frames=frames):
                 playout.store_clip(key, frames)
             case PlayClip(speech=speech, key=key):

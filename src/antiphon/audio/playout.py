@@ -170,6 +170,12 @@ class Playout:
         speech.state = "stopping"
         speech.settle_by = now + STOP_WITHIN
 
+    def renew(self, name: str) -> None:
+        """Forget the audio of a speech that does not play yet: other audio of it comes."""
+        speech = self._speeches.get(name)
+        if speech is not None and speech.state == "held":
+            del self._speeches[name]
+
     def duck(self, now: float, gain: float) -> None:
         """Turn the speech down (or, with 1, up again), what is on its way included."""
         self._rewind(now)

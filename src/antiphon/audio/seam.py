@@ -90,6 +90,12 @@ class StopSpeech(ToPlane, frozen=True, kw_only=True, tag="stop"):
     speech: str
 
 
+class RenewSpeech(ToPlane, frozen=True, kw_only=True, tag="renew"):
+    """The audio of a speech that does not play yet is made anew: drop what was pushed of it. No answer."""
+
+    speech: str
+
+
 class StoreClip(ToPlane, frozen=True, kw_only=True, tag="clip"):
     """Keep audio under ``key``: canned speech (filler, apology, goodbye, ``dead_man``) or background sound."""
 
@@ -218,7 +224,7 @@ class Level(FromPlane, frozen=True, kw_only=True, tag="level"):
 
 AnyToPlane = (
     OpenLine | CloseLine | Configure | PushAudio | PlaySpeech | PauseSpeech | ResumeSpeech | StopSpeech
-    | StoreClip | PlayClip | Background | ArmReflex | SendDigits | SignalLeg | Heartbeat
+    | RenewSpeech | StoreClip | PlayClip | Background | ArmReflex | SendDigits | SignalLeg | Heartbeat
 )  # fmt: skip
 AnyFromPlane = (
     LineUp | LineDown | LineClosed | LineError | MicAudio | VadEdge | Reflex | Progress | Settled | Digit | LegText

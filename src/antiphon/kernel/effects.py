@@ -77,7 +77,8 @@ class StartReply(Effect, frozen=True, kw_only=True, tag="reply.start"):
 
 
 class StartSay(Effect, frozen=True, kw_only=True, tag="say.start"):
-    """Synthesise what ``say`` gave. Answers as ``StartReply`` without tools."""
+    """Synthesise what ``say`` gave, from its beginning: what the plane has of it is for nothing. Answers as
+    ``StartReply`` without tools."""
 
     op: Op
     speech: str

@@ -183,6 +183,8 @@ class SayAsked(Event, frozen=True, kw_only=True, tag="say"):
     priority: Priority = "app"
     hook: Op | None = None
     """The hook inside which it was called, if any."""
+    floor: str = ""
+    """The floor under which a tool called it, if any."""
 
 
 class ReplyAsked(Event, frozen=True, kw_only=True, tag="reply"):
@@ -194,6 +196,7 @@ class ReplyAsked(Event, frozen=True, kw_only=True, tag="reply"):
     interruptible: bool = True
     priority: Priority = "app"
     hook: Op | None = None
+    floor: str = ""
 
 
 class InterruptAsked(Event, frozen=True, kw_only=True, tag="interrupt"):
@@ -329,6 +332,19 @@ class ToolProgress(Event, frozen=True, kw_only=True, tag="tool.progress"):
     message: str
 
 
+class FloorAsked(Event, frozen=True, kw_only=True, tag="floor.asked"):
+    """``ctx.foreground()``: the tool ``op`` wants the floor when nobody speaks. ``ask``: id that the ``floor`` notice
+    repeats, and that its speeches carry."""
+
+    op: Op
+    ask: str
+
+
+class FloorReleased(Event, frozen=True, kw_only=True, tag="floor.released"):
+    op: Op
+    ask: str
+
+
 # --- agents and hooks --------------------------------------------------------------------------------------------
 
 
@@ -395,6 +411,6 @@ AnyEvent = (
     | SayAsked | ReplyAsked | InterruptAsked | DisallowInterruptions
     | Segment | Synthesised | AudioDone | ToolCall | Generated | ReplyFailed
     | AutoPaused | AutoResumed | Acked | PlaySettled
-    | ToolReturned | ToolProgress
+    | ToolReturned | ToolProgress | FloorAsked | FloorReleased
     | AgentAsked | HookReturned | TaskDone | StepDone | StateSaved | AgentReconfigured | PolicyChanged
 )  # fmt: skip

@@ -23,6 +23,7 @@ from antiphon.kernel.events import (
     Event,
     Fenced,
     Final,
+    FloorAsked,
     LegDown,
     LegHeld,
     LegUp,
@@ -65,7 +66,7 @@ BEFORE = (Start, LegUp, LegDown, LegHeld, MediaConfirmed, PolicyChanged, CloseAs
 """Events that mean something before the start."""
 BEGIN = (Typed, CommitTurn, AgentAsked)
 """Events that begin something: refused while the session drains."""
-CALLS = (*BEGIN, SayAsked, ReplyAsked, Vad, Partial, Final, ProviderTurn)
+CALLS = (*BEGIN, SayAsked, ReplyAsked, FloorAsked, Vad, Partial, Final, ProviderTurn)
 """Events that mean nothing any more while it closes."""
 
 

@@ -208,7 +208,8 @@ def clip(state: LivenessState, key: Literal["filler", "apology", "goodbye"], vie
     speech = f"ladder.{view.epoch}.{state.clips}"
     out.signal(
         ReplyQueued(
-            speech, speech, "ladder", out.op("clip"), priority="ladder", interruptible=key == "filler", clip=key
+            speech, speech, "ladder", out.op("clip"), priority="ladder", interruptible=key == "filler", clip=key,
+            floor=gates.FREE,
         )
     )  # fmt: skip
 

@@ -73,6 +73,7 @@ class Reply(msgspec.Struct):
     after: int = 0
     priority: Priority = "reply"
     interruptible: bool = True
+    floor: str = ""
     steps: int = 0
     tool_steps: int = 0
     attempt: int = 0
@@ -134,7 +135,7 @@ def begin(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:
     out.signal(
         ReplyQueued(
             reply.speech, reply.base, "reply", reply.op, priority=reply.priority, interruptible=reply.interruptible,
-            authorised=not speculative, after=reply.after,
+            authorised=not speculative, after=reply.after, floor=reply.floor,
         )
     )  # fmt: skip
     out.effect(

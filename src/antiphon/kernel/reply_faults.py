@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from antiphon.kernel.effects import Cancel
 from antiphon.kernel.events import (
+    DisallowInterruptions,
     InterruptAsked,
     ReplyFailed,
     Resumed,
@@ -105,6 +106,13 @@ def on_interrupt_asked(state: ReplyState, event: InterruptAsked, view: KernelSta
                 end(state, reply, "interrupted", view, out)
 
 
+def on_protect(state: ReplyState, event: DisallowInterruptions, view: KernelState, out: Out) -> None:
+    """The steps that follow are protected like the one that sounds."""
+    reply = state.replies.get(event.speech.partition("#")[0])
+    if reply is not None:
+        reply.interruptible = False
+
+
 def on_settled(state: ReplyState, signal: SpeechSettled, view: KernelState, out: Out) -> None:
     if signal.outcome == "heard" and signal.source == "reply":
         state.errors = 0
@@ -154,6 +162,7 @@ HANDLERS: dict[type, Any] = {
     Interrupted: on_interrupted,
     TakeFloor: on_floor,
     InterruptAsked: on_interrupt_asked,
+    DisallowInterruptions: on_protect,
     SpeechSettled: on_settled,
     Closing: on_closing,
     Resumed: on_resumed,

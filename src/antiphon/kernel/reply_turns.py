@@ -13,6 +13,8 @@ from antiphon.kernel.events import (
     Segment,
     ToolCall,
 )
+from antiphon.kernel.floor import floor_of
+from antiphon.kernel.gates import FREE
 from antiphon.kernel.reply import (
     Reply,
     ReplyState,
@@ -54,7 +56,7 @@ def on_speculable(state: ReplyState, signal: Speculable, view: KernelState, out:
     base = new_base(state, view)
     reply = state.replies[base] = Reply(
         base, "speculating", turn=signal.turn, turn_text=signal.text, version=view.conversation.version,
-        policy=view.policy, agent=view.agents.current.key,
+        policy=view.policy, agent=view.agents.current.key, floor=FREE,
     )  # fmt: skip
     begin(state, reply, view, out)
 
@@ -87,7 +89,12 @@ def on_committed(state: ReplyState, signal: TurnCommitted, view: KernelState, ou
     if base in state.replies:
         base = new_base(state, view)
     reply = state.replies[base] = Reply(
-        base, turn=signal.turn, after=signal.position, priority=signal.priority, interruptible=signal.interruptible
+        base,
+        turn=signal.turn,
+        after=signal.position,
+        priority=signal.priority,
+        interruptible=signal.interruptible,
+        floor=signal.floor,
     )
     out.fact(ft.ReplyAdopted(at=out.now, turn=signal.turn, speech=base, speculative=False))
     begin(state, reply, view, out)
@@ -109,7 +116,9 @@ def _fits(guess: Reply, signal: TurnCommitted, view: KernelState) -> bool:
 def _supersede(state: ReplyState, turn: int, view: KernelState, out: Out) -> None:
     """Answers to earlier turns (or to this one, before it went on) that have not sounded come too late."""
     for reply in list(state.replies.values()):
-        if reply.phase == "speculating" or reply.turn == 0 or not reply.interruptible:
+        if reply.phase == "speculating" or reply.turn == 0:
+            continue
+        if not reply.interruptible and reply.turn != turn:
             continue
         heard = view.speech.sounding_of(reply.base) or view.speech.heard_of(reply.base)
         if heard and reply.turn != turn:
@@ -132,7 +141,7 @@ def on_reply_asked(state: ReplyState, event: ReplyAsked, view: KernelState, out:
     if event.user_text or event.speech in state.replies:
         return
     reply = state.replies[event.speech] = Reply(
-        event.speech, priority=event.priority, interruptible=event.interruptible
+        event.speech, priority=event.priority, interruptible=event.interruptible, floor=floor_of(event)
     )
     begin(state, reply, view, out)
 

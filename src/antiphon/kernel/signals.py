@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from antiphon.kernel.events import Op, Priority
+from antiphon.kernel.gates import FREE
 from antiphon.kernel.policy import AgentRef
 
 
@@ -128,6 +129,7 @@ class TurnCommitted(Signal, frozen=True):
     context_changed: bool = False
     priority: Priority = "reply"
     interruptible: bool = True
+    floor: str = FREE
 
 
 class TurnDropped(Signal, frozen=True):
@@ -167,6 +169,7 @@ class ReplyQueued(Signal, frozen=True):
     authorised: bool = True
     after: int = 0
     clip: str = ""
+    floor: str = ""
 
 
 class ReplyAuthorised(Signal, frozen=True):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from antiphon.kernel import facts as ft
-from antiphon.kernel import gates, ledger
+from antiphon.kernel import floor, gates, ledger
 from antiphon.kernel.effects import Pause, Play, PlayCanned, Resume, SetReflex, Stop
 from antiphon.kernel.events import AckQuality, Op, Priority
 from antiphon.kernel.signals import OnAir, SpeechSettled
@@ -66,6 +66,7 @@ class Speech(msgspec.Struct):
     after: int = 0
     attempt: int = 0
     clip: str = ""
+    floor: str = ""
     segments: dict[int, ledger.Segment] = {}
     total: int = -1
     text_only: bool = False
@@ -114,6 +115,7 @@ class SpeechState(msgspec.Struct):
     gap_until: float = 0.0
     heard: dict[str, int] = {}
     armed: bool = False
+    floor: floor.Floor = msgspec.field(default_factory=floor.Floor)
     unheard: str = ""
     """The newest reply of which words failed to sound."""
     open_bases: dict[str, str] = {}
@@ -162,7 +164,7 @@ def pick(state: SpeechState, view: KernelState, out: Out) -> None:
     current = state.speeches.get(state.current)
     if current is not None and current.sounding and not current.starving(out.now):
         return
-    speech = _first(state)
+    speech = _first(state, view)
     if speech is None or not speech.ready() or gates.SPEECH & view.gates.keys():
         return
     if current is not None and current.sounding:
@@ -180,8 +182,8 @@ def pick(state: SpeechState, view: KernelState, out: Out) -> None:
     _play(state, speech, view, out)
 
 
-def _first(state: SpeechState) -> Speech | None:
-    waiting = [s for s in state.speeches.values() if s.phase == "authorised"]
+def _first(state: SpeechState, view: KernelState) -> Speech | None:
+    waiting = [s for s in state.speeches.values() if s.phase == "authorised" and not floor.kept_back(s.floor, view)]
     return min(waiting, key=lambda s: (RANK[s.priority], s.number), default=None)
 
 

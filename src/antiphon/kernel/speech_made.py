@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from antiphon.kernel import facts as ft
 from antiphon.kernel import ledger
-from antiphon.kernel.effects import Cancel, Failover, StartSay, Stop
+from antiphon.kernel.effects import Cancel, Failover, StartSay
 from antiphon.kernel.events import (
     AudioDone,
     ReplyFailed,
@@ -14,6 +14,7 @@ from antiphon.kernel.events import (
     Segment,
     Synthesised,
 )
+from antiphon.kernel.floor import floor_of
 from antiphon.kernel.signals import (
     ReplyAuthorised,
     ReplyCut,
@@ -43,7 +44,7 @@ def on_queued(state: SpeechState, signal: ReplyQueued, view: KernelState, out: O
     speech = state.speeches[signal.speech] = Speech(
         signal.speech, signal.base, signal.source, state.made, priority=signal.priority,
         interruptible=signal.interruptible, in_history=signal.in_history, op=signal.op, after=signal.after,
-        clip=signal.clip,
+        clip=signal.clip, floor=signal.floor,
     )  # fmt: skip
     if signal.authorised:
         _authorise(state, speech, out)
@@ -78,7 +79,7 @@ def on_say(state: SpeechState, event: SayAsked, view: KernelState, out: Out) -> 
         state,
         ReplyQueued(
             event.speech, event.speech, "say", op, priority=event.priority, interruptible=event.interruptible,
-            in_history=event.in_history,
+            in_history=event.in_history, floor=floor_of(event),
         ),
         view,
         out,
@@ -134,8 +135,6 @@ def _say_failed(state: SpeechState, speech: Speech, error: str, retryable: bool,
     out.notify("error", stage="tts", error=error, recoverable=again)
     if again:
         speech.attempt += 1
-        if speech.ready():
-            out.effect(Stop(speech=speech.id))  # the plane has audio of the failed attempt
         speech.segments = {}
         speech.op = out.op("say")
         out.effect(Failover(stage="tts"))

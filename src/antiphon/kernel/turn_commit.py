@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from antiphon.kernel import facts as ft
 from antiphon.kernel.events import ReplyAsked
+from antiphon.kernel.floor import floor_of
 from antiphon.kernel.signals import TurnCommitted, TurnDropped, TurnReady
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def on_reply_asked(state: TurnState, event: ReplyAsked, view: KernelState, out: 
     out.signal(
         TurnCommitted(
             state.count, event.user_text, event.user_text, position, version, True,
-            speech=event.speech, priority=event.priority, interruptible=event.interruptible,
+            speech=event.speech, priority=event.priority, interruptible=event.interruptible, floor=floor_of(event),
         )
     )  # fmt: skip
 

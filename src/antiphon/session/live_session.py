@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from antiphon.agents.agent import NOT_GIVEN, Agent
@@ -26,7 +27,7 @@ from antiphon.session.run_result import RunResult
 from antiphon.session.saved_state import SavedState
 from antiphon.session.shell import Shell
 from antiphon.session.speech_handle import SpeechHandle
-from antiphon.session.user_code import current_hook
+from antiphon.session.user_code import current_floor, current_hook
 from antiphon.session.user_side import UserSide
 from antiphon.tools.function_tool import FunctionTool
 
@@ -80,6 +81,7 @@ class LiveSession:
                 in_history=add_to_chat_ctx,
                 priority=priority,
                 hook=current_hook.get(),
+                floor=current_floor.get(),
             )
         )
         return handle
@@ -110,6 +112,7 @@ class LiveSession:
                 interruptible=allow_interruptions,
                 priority=priority,
                 hook=current_hook.get(),
+                floor=current_floor.get(),
             )
         )
         return handle
@@ -288,6 +291,29 @@ class LiveSession:
     def step_of(self, call_id: str) -> str:
         """The speech of the step that made a tool call."""
         return "" if self._shell is None else self._shell.tool_steps.get(call_id, "")
+
+    @asynccontextmanager
+    async def hold_floor(self, call_id: str) -> AsyncIterator[None]:
+        """``RunContext.foreground`` asks here. Raises ``SessionClosedError`` where the session ends, or the conversation
+        has gone on without the tool, before the floor was free."""
+        shell, side = self._running(), self._ensure_side()
+        op, ask = shell.tool_ops[call_id], uuid.uuid4().hex
+        granted = side.floors[ask] = asyncio.get_running_loop().create_future()
+        shell.post(ev.FloorAsked(op=op, ask=ask))
+        try:
+            if not await granted:
+                raise SessionClosedError(
+                    "The floor is not to be had: the session ends, or this tool ran past its deadline.",
+                    hint="Give long tools more time with tool_timeout= of the session.",
+                )
+            token = current_floor.set(ask)
+            try:
+                yield
+            finally:
+                current_floor.reset(token)
+        finally:
+            side.floors.pop(ask, None)
+            shell.post(ev.FloorReleased(op=op, ask=ask))
 
     def tool_progress(self, call_id: str, message: str) -> None:
         """``RunContext.update`` reports here."""

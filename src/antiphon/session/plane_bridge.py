@@ -102,6 +102,9 @@ class PlaneBridge:
         if speech not in self._playing:
             self._send(seam.StopSpeech(line=self.line, speech=speech))
 
+    def renew(self, speech: str) -> None:
+        self._send(seam.RenewSpeech(line=self.line, speech=speech))
+
     def play_clip(self, speech: str, key: str) -> None:
         self._send(seam.PlayClip(line=self.line, speech=speech, key=key))
 

@@ -91,6 +91,7 @@ class Speaking:
 
     def start_say(self, effect: fx.StartSay) -> None:
         source = self._shell.directory.sources[effect.speech]
+        self._shell.bridge.renew(effect.speech)  # an earlier attempt may have left some of it there
 
         async def thoughts() -> AsyncIterator[Thought]:
             if isinstance(source.text, str):

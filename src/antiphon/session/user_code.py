@@ -28,6 +28,9 @@ from antiphon.tools.run_context import RunContext
 current_hook: contextvars.ContextVar[Op | None] = contextvars.ContextVar("antiphon_hook", default=None)
 """The hook that the running code is part of: calls made inside it carry its op."""
 
+current_floor: contextvars.ContextVar[str] = contextvars.ContextVar("antiphon_floor", default="")
+"""The floor that the running tool holds: what it says meanwhile carries its id."""
+
 Report = Callable[[str, str], None]
 """(source, traceback text): something of the user's went wrong; the call goes on."""
 

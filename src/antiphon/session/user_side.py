@@ -62,6 +62,7 @@ class UserSide:
         self.runs: list[tuple[RunResult, int]] = []
         self.commits: dict[str, asyncio.Future[str]] = {}
         self.idle: set[asyncio.Future[None]] = set()
+        self.floors: dict[str, asyncio.Future[bool]] = {}
         self.quiet = False
         self.levels = (-100.0, -100.0)
         self.current_agent = ""
@@ -119,6 +120,11 @@ class UserSide:
         future = self.commits.pop(body.get("ask", ""), None)
         if future is not None and not future.done():
             future.set_result(body.get("text", ""))
+
+    def _floor(self, body: dict[str, Any], at: float) -> None:
+        future = self.floors.get(body["ask"])
+        if future is not None and not future.done():
+            future.set_result(body["granted"])
 
     def _created(self, body: dict[str, Any], at: float) -> None:
         speech = base_of(body["speech"])
@@ -258,6 +264,8 @@ class UserSide:
         waiting: list[asyncio.Future[Any]] = [*self.commits.values(), *self.idle]
         for future in waiting:
             future.cancel()
+        for ask in list(self.floors):
+            self._floor({"ask": ask, "granted": False}, 0.0)
         self.emitter.emit("close", se.CloseEvent(reason=reason, at=self._session.now()))
         self.started.set()
         self.closed.set()
@@ -267,6 +275,7 @@ _SPECIAL: dict[str, Callable[[UserSide, dict[str, Any], float], None]] = {
     "user_input_transcribed": UserSide._transcribed,
     "error": UserSide._model_error,
     "turn_committed": UserSide._committed,
+    "floor": UserSide._floor,
     "speech_created": UserSide._created,
     "speech_completed": UserSide._completed,
     "idle": UserSide._idle,

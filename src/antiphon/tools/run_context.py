@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ class RunContext(Generic[T]):
     async def wait_for_playout(self) -> None:
         """Wait until what was said before the call has been heard (or was interrupted)."""
         await self.speech_handle.wait_for_step(self.function_call.call_id)
+
+    def foreground(self) -> AbstractAsyncContextManager[None]:
+        """``async with ctx.foreground():`` waits until nobody speaks and nothing is queued, then holds the floor: of the
+        agent's speech only what this block asks for, answers to the caller and what hooks say sound until it is left
+        (or the tool is over, its deadline included). The caller may speak and interrupt as ever. Raises
+        ``SessionClosedError`` where the session ends, or the tool is past its deadline, before the floor is free."""
+        return self.session.hold_floor(self.function_call.call_id)  # type: ignore[no-any-return]
 
     def update(self, message: str) -> None:
         """Report progress: goes to ``tool_execution_updated`` and the log."""
