@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from antiphon.chat.items import ChatMessage as ChatMessage
     from antiphon.chat.items import FunctionCall as FunctionCall
     from antiphon.chat.items import FunctionCallOutput as FunctionCallOutput
+    from antiphon.chat.media import AudioContent as AudioContent
+    from antiphon.chat.media import ImageContent as ImageContent
     from antiphon.cli.run import run as run
     from antiphon.errors import AntiphonError as AntiphonError
     from antiphon.errors import AudioError as AudioError
@@ -68,6 +70,8 @@ _HOMES = {
     "ChatMessage": "chat.items",
     "FunctionCall": "chat.items",
     "FunctionCallOutput": "chat.items",
+    "AudioContent": "chat.media",
+    "ImageContent": "chat.media",
     "run": "cli.run",
     "AntiphonError": "errors",
     "AudioError": "errors",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import AgentHandoff, FunctionCall, FunctionCallOutput
+from antiphon.chat.media import AudioContent, ImageContent
 from antiphon.errors import ModelError
 from antiphon.models.llm import ChatChunk, ToolSpec, Usage
 from antiphon.providers.openai_chat import ChatQuirks, ChatStreamDecoder, OpenAIChatCodec
@@ -68,6 +69,24 @@ def test_a_plain_conversation() -> None:
     assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}]
     assert body["stream"] is True and body["stream_options"] == {"include_usage": True}
     assert "tools" not in body and "tool_choice" not in body
+
+
+def test_pictures_and_sound_in_a_message() -> None:
+    """As in the request's ``ChatCompletionContentPart``: text, image_url, input_audio."""
+    ctx = ChatContext.empty()
+    picture, sound = ImageContent(data=b"\x89PNG", detail="low"), AudioContent(data=b"RIFF....WAVE")
+    far = ImageContent(url="https://example.com/cat.jpg")
+    ctx.add_message(role="user", content=["What is this?", picture, far, sound, AudioContent(data=b"ID3\x04")])
+    ctx.add_message(role="user", content=[picture])
+    first, second = body_of(ctx)["messages"]
+    assert first["content"] == [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw==", "detail": "low"}},
+        {"type": "image_url", "image_url": {"url": "https://example.com/cat.jpg", "detail": "auto"}},
+        {"type": "input_audio", "input_audio": {"data": "UklGRi4uLi5XQVZF", "format": "wav"}},
+        {"type": "input_audio", "input_audio": {"data": "SUQzBA==", "format": "mp3"}},
+    ]
+    assert [part["type"] for part in second["content"]] == ["image_url"]
 
 
 def test_quirks_and_options() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from antiphon.errors import AntiphonError, ConfigurationError, NotSupportedError
+from antiphon.models.capabilities import LLMCapabilities
 from antiphon.wire.llm import WireLLM
 from antiphon.wire.resolve import ModelString, llm_from_string, parse_model_string, stt_from_string, tts_from_string
 
@@ -57,6 +58,17 @@ def test_openais_key_is_never_sent_to_another_host() -> None:
     assert resolve("openai/m@https://api.openai.com.evil.example/v1", {"OPENAI_API_KEY": "sk-1"}).headers == {}
 
 
+def test_pictures_and_sound_go_only_where_they_are_known_to_be_taken() -> None:
+    def takes(text: str) -> tuple[bool, bool]:
+        can = resolve(text).capabilities
+        return can.images, can.audio
+
+    assert takes("openai/gpt-4o") == (True, False) and takes("openai/gpt-audio-mini") == (True, True)
+    assert takes("ollama/qwen3:0.6b") == takes("openai/gpt-audio@http://10.0.0.5/v1") == (False, False)
+    seeing = llm_from_string("ollama/qwen3-vl", capabilities=LLMCapabilities(images=True), environ={})
+    assert seeing.capabilities.images
+
+
 def test_a_missing_key_names_its_variable() -> None:
     with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
         resolve("openai/gpt-4o-mini", {})
@@ -72,6 +84,7 @@ def test_unknown_providers_and_speech_services_name_what_there_is() -> None:
         tts_from_string("cartesia/sonic-3:voice")
 
 
+@example("0/0@http://[]@")
 @settings(max_examples=300, deadline=None)
 @given(
     st.text(max_size=40)

@@ -40,7 +40,9 @@ async def listen(stt: STT, audio: AsyncIterable[AudioFrame], language: str = "")
 async def think(
     llm: LLM, chat_ctx: ChatContext, tools: list[ToolSpec], tool_choice: ToolChoice
 ) -> AsyncIterator[ChatChunk]:
-    """A prompt in, an answer's pieces out."""
+    """A prompt in, an answer's pieces out. For media that the model cannot take there are notes."""
+    can = llm.capabilities
+    chat_ctx = chat_ctx.readable(images=can.images, audio=can.audio)
     stream = llm.chat(chat_ctx=chat_ctx, tools=tools, tool_choice=tool_choice)
     try:
         async for chunk in stream:

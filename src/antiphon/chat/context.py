@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,11 @@ from antiphon.chat.items import (
     FunctionCallOutput,
     Role,
 )
+from antiphon.chat.media import AudioContent, Content, ImageContent, in_words, split
+from antiphon.errors import FormatError
+
+FORMAT = 2
+"""Version of the written form. 1 had no number and no media."""
 
 
 def new_id(prefix: str) -> str:
@@ -43,9 +48,12 @@ class ChatContext:
     def __repr__(self) -> str:
         return f"ChatContext({len(self.items)} items)"
 
-    def add_message(self, *, role: Role, content: str, id: str | None = None, created_at: float = 0.0) -> ChatMessage:
-        """Append a message and return it."""
-        message = ChatMessage(id=id or new_id("item"), role=role, text=content, created_at=created_at)
+    def add_message(
+        self, *, role: Role, content: str | Sequence[Content], id: str | None = None, created_at: float = 0.0
+    ) -> ChatMessage:
+        """Append a message and return it. ``content``: text, or parts of text, pictures and sound."""
+        text, media = split([content] if isinstance(content, str) else content)
+        message = ChatMessage(id=id or new_id("item"), role=role, text=text, media=media, created_at=created_at)
         self.items.append(message)
         return message
 
@@ -93,7 +101,7 @@ class ChatContext:
                 return not exclude_config_update
             if exclude_instructions and item.role in ("system", "developer"):
                 return False
-            return not (exclude_empty_message and not item.text)
+            return not (exclude_empty_message and not item.content)
 
         return ChatContext(item for item in self.items if keep(item))
 
@@ -128,10 +136,35 @@ class ChatContext:
 
         return [plain(i) for i in self.items] == [plain(i) for i in other.items]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"items": msgspec.to_builtins(self.items)}
+    def readable(self, *, images: bool = False, audio: bool = False) -> ChatContext:
+        """The same conversation for a model that takes only some kinds of media, and those from the user alone: a note, or
+        a recording's transcript, stands for what it cannot take."""
+
+        def takes(message: ChatMessage, part: ImageContent | AudioContent) -> bool:
+            return message.role == "user" and (images if isinstance(part, ImageContent) else audio)
+
+        def shown(item: ChatItem) -> ChatItem:
+            if not isinstance(item, ChatMessage) or all(takes(item, part) for part in item.media):
+                return item
+            notes = [in_words(part) for part in item.media if not takes(item, part)]
+            kept = [part for part in item.media if takes(item, part)]
+            text = "\n".join(line for line in (item.text, *notes) if line)
+            return msgspec.structs.replace(item, text=text, media=kept)
+
+        return ChatContext(shown(item) for item in self.items)
+
+    def to_dict(self, *, exclude_media: bool = False) -> dict[str, Any]:
+        """Plain data that JSON can hold; bytes of media in base64. ``exclude_media``: notes stand for them."""
+        return {"format": FORMAT, "items": msgspec.to_builtins((self.readable() if exclude_media else self).items)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ChatContext:
-        """Raises ``msgspec.ValidationError`` naming the place where ``data`` is not a context."""
+        """Reads what any earlier version wrote. Raises ``FormatError`` for a later version's, and
+        ``msgspec.ValidationError`` naming the place where ``data`` is not a context."""
+        version = data.get("format", 1)
+        if version not in (1, FORMAT):
+            raise FormatError(
+                f"This conversation was written in format {version!r}; this version reads up to {FORMAT}.",
+                hint="Read it with the version of Antiphon that wrote it, or a later one.",
+            )
         return cls(msgspec.convert(data.get("items"), list[ChatItem]))

@@ -6,15 +6,19 @@ from typing import Any, Literal
 
 import msgspec
 
+from antiphon.chat.media import AudioContent, Content, ImageContent
+
 Role = Literal["system", "developer", "user", "assistant"]
 
 
 class ChatMessage(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
-    """Something that was said or written. For the assistant ``text`` is what the caller heard."""
+    """Something that was said or written. For the assistant ``text`` is what the caller heard. ``media``: pictures and
+    sounds that come with the text, and are shown to a model behind it."""
 
     id: str
     role: Role
     text: str
+    media: list[ImageContent | AudioContent] = msgspec.field(default_factory=list)
     interrupted: bool = False
     estimated: bool = False
     """The cut is an estimate: the voice gave no word times, or the far end no acknowledgement."""
@@ -24,6 +28,11 @@ class ChatMessage(msgspec.Struct, tag="message", tag_field="type", kw_only=True)
     """Seconds of session time at which it became part of the conversation."""
     metrics: dict[str, float] = msgspec.field(default_factory=dict)
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def content(self) -> list[Content]:
+        """All parts in order: the text, where there is any, then the media."""
+        return [*([self.text] if self.text else []), *self.media]
 
 
 class FunctionCall(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):

@@ -258,7 +258,7 @@ def _over(state: AgentsState, hook: Hook, event: HookReturned | None, view: Kern
         if event is None or event.error:
             out.signal(TurnReady(ended, ended.text))
         else:
-            out.signal(TurnReady(ended, event.text or ended.text, event.stop, event.context_changed))
+            out.signal(TurnReady(ended, event.text or ended.text, event.stop, event.context_changed, event.media))
         _next_turn(state, view, out)
 
 

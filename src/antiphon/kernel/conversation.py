@@ -41,6 +41,7 @@ class Message(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
     created_at: float = 0.0
     confidence: float | None = None
     in_flight: bool = False
+    media: tuple[str, ...] = ()
 
 
 class Call(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
@@ -121,10 +122,19 @@ class Conversation(msgspec.Struct):
 def _turn(to: Conversation, fact: TurnCommitted) -> None:
     for item in reversed(to.items):
         if item.id == fact.item and isinstance(item, Message):  # the caller went on: the same turn, longer
-            item.text, item.confidence = fact.text, fact.confidence
+            item.text, item.confidence, item.media = fact.text, fact.confidence, item.media + fact.media
             to.version += 1
             return
-    to._place(Message(id=fact.item, role="user", text=fact.text, created_at=fact.at, confidence=fact.confidence))
+    to._place(
+        Message(
+            id=fact.item,
+            role="user",
+            text=fact.text,
+            created_at=fact.at,
+            confidence=fact.confidence,
+            media=fact.media,
+        )
+    )
 
 
 def _heard(to: Conversation, fact: SpeechHeard) -> None:

@@ -156,6 +156,8 @@ class Typed(Event, frozen=True, kw_only=True, tag="turn.typed"):
     text: str
     speech: str = ""
     reply: bool = True
+    media: tuple[str, ...] = ()
+    """Names of the pictures and sounds that come with the text; the shell has them."""
 
 
 class CommitTurn(Event, frozen=True, kw_only=True, tag="turn.commit"):
@@ -193,6 +195,7 @@ class ReplyAsked(Event, frozen=True, kw_only=True, tag="reply"):
 
     speech: str
     user_text: str = ""
+    media: tuple[str, ...] = ()
     interruptible: bool = True
     priority: Priority = "app"
     hook: Op | None = None
@@ -357,10 +360,11 @@ class AgentAsked(Event, frozen=True, kw_only=True, tag="agent.asked"):
 class HookReturned(Event, frozen=True, kw_only=True, tag="hook.returned"):
     """Answer to ``CallHook``. ``text``: the user message as the hook left it (turn hook only); ``stop``: it raised
     ``StopResponse``; ``error``: it raised something else (reported; the call goes on as if it had returned).
-    ``context_changed``: a speculative reply made before it is no longer right."""
+    ``context_changed``: a speculative reply made before it is no longer right. ``media``: what it added to the message."""
 
     op: Op
     text: str = ""
+    media: tuple[str, ...] = ()
     stop: bool = False
     error: str = ""
     context_changed: bool = False

@@ -35,7 +35,8 @@ class LegLeft(Fact, frozen=True, kw_only=True, tag="leg.left"):
 
 
 class TurnCommitted(Fact, frozen=True, kw_only=True, tag="turn.committed"):
-    """The caller's turn is part of the conversation as message ``item``. ``text`` is what the hook left of it."""
+    """The caller's turn is part of the conversation as message ``item``. ``text`` is what the hook left of it. ``media``:
+    names of pictures and sounds with it; what they show stays with the process."""
 
     turn: int
     item: str
@@ -46,6 +47,7 @@ class TurnCommitted(Fact, frozen=True, kw_only=True, tag="turn.committed"):
     confidence: float = 1.0
     language: str = ""
     probability: float | None = None
+    media: tuple[str, ...] = ()
 
 
 class TurnDropped(Fact, frozen=True, kw_only=True, tag="turn.dropped"):

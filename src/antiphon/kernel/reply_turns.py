@@ -138,7 +138,7 @@ def on_dropped(state: ReplyState, signal: TurnDropped, view: KernelState, out: O
 
 
 def on_reply_asked(state: ReplyState, event: ReplyAsked, view: KernelState, out: Out) -> None:
-    if event.user_text or event.speech in state.replies:
+    if event.user_text or event.media or event.speech in state.replies:
         return
     reply = state.replies[event.speech] = Reply(
         event.speech, priority=event.priority, interruptible=event.interruptible, floor=floor_of(event)

@@ -105,15 +105,17 @@ class TurnEnded(Signal, frozen=True):
     reply: bool = True
     speech: str = ""
     asks: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
 
 
 class TurnReady(Signal, frozen=True):
-    """The hook has returned, or there was none."""
+    """The hook has returned, or there was none. ``media``: what it added."""
 
     ended: TurnEnded
     text: str
     stop: bool = False
     context_changed: bool = False
+    media: tuple[str, ...] = ()
 
 
 class TurnCommitted(Signal, frozen=True):

@@ -43,6 +43,7 @@ def on_ready(state: TurnState, signal: TurnReady, view: KernelState, out: Out) -
             confidence=ended.confidence,
             language=ended.language,
             probability=ended.probability,
+            media=ended.media + signal.media,
         )
     )
     out.signal(
@@ -55,14 +56,14 @@ def on_ready(state: TurnState, signal: TurnReady, view: KernelState, out: Out) -
 
 def on_reply_asked(state: TurnState, event: ReplyAsked, view: KernelState, out: Out) -> None:
     """``generate_reply(user_input=...)``: a whole turn that no hook looks at."""
-    if not event.user_text:
+    if not event.user_text and not event.media:
         return
     state.count += 1
     version = view.conversation.version
     position = out.fact(
         ft.TurnCommitted(
             at=out.now, turn=state.count, item=f"turn.{state.count}", text=event.user_text, modality="text",
-            started=out.now, ended=out.now,
+            started=out.now, ended=out.now, media=event.media,
         )
     )  # fmt: skip
     out.signal(

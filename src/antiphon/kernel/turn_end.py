@@ -202,7 +202,7 @@ def on_typed(state: TurnState, event: Typed, view: KernelState, out: Out) -> Non
     text = event.text.strip()
     state.count += 1
     turn = state.count
-    if not text:
+    if not text and not event.media:
         out.fact(TurnDroppedFact(at=out.now, turn=turn, text="", reason="empty"))
         out.signal(TurnDropped(turn, "empty"))
         return
@@ -210,7 +210,7 @@ def on_typed(state: TurnState, event: Typed, view: KernelState, out: Out) -> Non
     out.signal(
         TurnEnded(
             turn, f"turn.{turn}", text, modality="text", started=out.now, ended=out.now, reply=event.reply,
-            speech=event.speech,
+            speech=event.speech, media=event.media,
         )
     )  # fmt: skip
     state.last = None

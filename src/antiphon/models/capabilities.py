@@ -17,12 +17,14 @@ class STTCapabilities(msgspec.Struct, frozen=True):
 
 
 class LLMCapabilities(msgspec.Struct, frozen=True):
-    """``prefill``: a growing prompt can be read ahead while the caller still speaks."""
+    """``prefill``: a growing prompt can be read ahead while the caller still speaks. ``images``, ``audio``: it takes them in
+    the user's messages."""
 
     tools: bool = True
     parallel_tools: bool = True
     prefill: bool = False
     images: bool = False
+    audio: bool = False
 
 
 class TTSCapabilities(msgspec.Struct, frozen=True):

@@ -69,7 +69,8 @@ class LLM(ABC):
     def chat(
         self, *, chat_ctx: ChatContext, tools: Sequence[ToolSpec] = (), tool_choice: ToolChoice = "auto"
     ) -> LLMStream:
-        """Ask for an answer. Returns at once; the request starts when it is iterated."""
+        """Ask for an answer. Returns at once; the request starts when it is iterated. ``chat_ctx``: a session passes only
+        media that ``capabilities`` names."""
 
     async def prefill(self, *, chat_ctx: ChatContext, tools: Sequence[ToolSpec] = ()) -> None:
         """Read ahead: ``chat_ctx`` ends in an unfinished user message. Only with ``capabilities.prefill``."""

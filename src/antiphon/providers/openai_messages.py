@@ -5,10 +5,12 @@ Owns: the order and pairing that the format demands. Never: what the conversatio
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatMessage, FunctionCall, FunctionCallOutput
+from antiphon.chat.media import Content, ImageContent
 
 
 def messages_of(chat_ctx: ChatContext, *, developer_role: bool) -> list[dict[str, Any]]:
@@ -40,12 +42,23 @@ def messages_of(chat_ctx: ChatContext, *, developer_role: bool) -> list[dict[str
                 batch.append(item)
             continue
         close_batch()
-        if isinstance(item, ChatMessage) and item.text:
+        if isinstance(item, ChatMessage) and item.content:
             role = "system" if item.role == "developer" and not developer_role else item.role
-            messages.append({"role": role, "content": item.text})
+            content = [_part(part) for part in item.content] if item.media else item.text
+            messages.append({"role": role, "content": content})
             said = item.role == "assistant"
     close_batch()
     return messages
+
+
+def _part(part: Content) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if isinstance(part, ImageContent):
+        url = part.url or f"data:{part.mime};base64,{b64encode(part.data).decode()}"
+        return {"type": "image_url", "image_url": {"url": url, "detail": part.detail}}
+    form = "wav" if part.mime == "audio/wav" else "mp3"
+    return {"type": "input_audio", "input_audio": {"data": b64encode(part.data).decode(), "format": form}}
 
 
 def _call(call: FunctionCall) -> dict[str, Any]:

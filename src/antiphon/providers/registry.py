@@ -13,7 +13,8 @@ import msgspec
 class ProviderRow(msgspec.Struct, frozen=True):
     """One provider. ``codec``: ``module:attribute``, imported on use; ``quirks``: its keyword arguments.
     ``key_variable``: the environment variable of its key, ``key_needed`` whether it works without. ``local``: it
-    runs on the user's machine, may still have to load the model, and ``start_hint`` says how to start it."""
+    runs on the user's machine, may still have to load the model, and ``start_hint`` says how to start it. ``images``: its
+    models take pictures. ``listening_models``: how the names of those begin that take sound."""
 
     prefix: str
     kind: Literal["llm"]
@@ -25,6 +26,8 @@ class ProviderRow(msgspec.Struct, frozen=True):
     local: bool = False
     start_hint: str = ""
     model_hint: str = ""
+    images: bool = False
+    listening_models: tuple[str, ...] = ()
 
 
 ROWS: tuple[ProviderRow, ...] = (
@@ -36,6 +39,8 @@ ROWS: tuple[ProviderRow, ...] = (
         key_variable="OPENAI_API_KEY",
         key_needed=True,
         model_hint="Check the model's name: this account has no {model}.",
+        images=True,
+        listening_models=("gpt-audio", "gpt-4o-audio", "gpt-4o-mini-audio"),
     ),
     ProviderRow(
         prefix="ollama",

@@ -152,7 +152,7 @@ class Directory:
 
     def conversation(self, agent: Agent, state: KernelState) -> list[ChatItem]:
         """What ``agent`` reads of the conversation. The ladder's clips are not the model's words: it would repeat them."""
-        items = chat_items(prompt_view(state))[self.context_from.get(agent.id, 0) :]
+        items = chat_items(prompt_view(state), self.session.media)[self.context_from.get(agent.id, 0) :]
         return [item for item in items if not item.id.startswith("ladder.")]
 
     def prompt(self, bound: Bound, state: KernelState, turn_text: str, request: ReplyRequest) -> ChatContext:

@@ -6,22 +6,25 @@ from collections.abc import Iterable
 
 from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from antiphon.kernel.conversation import Call, CallOutput, ConfigUpdate, Item, Message
+from antiphon.session.media_shelf import MediaShelf
 
 IN_FLIGHT = "[being said now, not heard to its end yet] "
 """Marks, for the model, the agent's own words that are on their way."""
 
 
-def chat_items(items: Iterable[Item]) -> list[ChatItem]:
-    """Chat items with the same ids and texts."""
-    return [_chat_item(item) for item in items]
+def chat_items(items: Iterable[Item], shelf: MediaShelf) -> list[ChatItem]:
+    """Chat items with the same ids and texts; ``shelf`` has their media."""
+    return [_chat_item(item, shelf) for item in items]
 
 
-def _chat_item(item: Item) -> ChatItem:
+def _chat_item(item: Item, shelf: MediaShelf) -> ChatItem:
     if isinstance(item, Message):
+        media, gone = shelf.find(item.media)
         return ChatMessage(
             id=item.id,
             role=item.role,
-            text=IN_FLIGHT + item.text if item.in_flight else item.text,
+            text="\n".join([IN_FLIGHT + item.text if item.in_flight else item.text, *gone]),
+            media=media,
             interrupted=item.interrupted,
             estimated=item.estimated,
             confidence=item.confidence,

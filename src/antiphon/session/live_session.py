@@ -15,6 +15,8 @@ from typing import Any
 from antiphon.agents.agent import NOT_GIVEN, Agent
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
+from antiphon.chat.items import ChatMessage
+from antiphon.chat.media import Content, split
 from antiphon.errors import ConfigurationError, SessionClosedError
 from antiphon.kernel import events as ev
 from antiphon.models.llm import LLM, ToolChoice
@@ -22,6 +24,7 @@ from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
 from antiphon.session.bindings import resolve
 from antiphon.session.directory import Directory, ReplyRequest, SaySource
+from antiphon.session.media_shelf import MediaShelf
 from antiphon.session.options import TurnHandlingOptions
 from antiphon.session.run_result import RunResult
 from antiphon.session.saved_state import SavedState
@@ -30,6 +33,9 @@ from antiphon.session.speech_handle import SpeechHandle
 from antiphon.session.user_code import current_floor, current_hook
 from antiphon.session.user_side import UserSide
 from antiphon.tools.function_tool import FunctionTool
+
+UserInput = str | ChatMessage | Sequence[Content]
+"""What the user says in writing: text, parts of text and media, or a message (its content counts)."""
 
 
 class LiveSession:
@@ -44,6 +50,7 @@ class LiveSession:
         self._directory: Directory | None = None
         self._side: UserSide | None = None
         self._saved = SavedState()
+        self.media = MediaShelf()
 
     def _ensure_side(self) -> UserSide:
         if self._side is None:
@@ -89,7 +96,7 @@ class LiveSession:
     def generate_reply(
         self,
         *,
-        user_input: str = "",
+        user_input: UserInput = "",
         instructions: str = "",
         tool_choice: ToolChoice = "auto",
         tools: Sequence[str | FunctionTool] | None = None,
@@ -97,10 +104,11 @@ class LiveSession:
         allow_interruptions: bool = True,
         priority: ev.Priority = "app",
     ) -> SpeechHandle:
-        """Ask the model for a reply. ``user_input`` joins the conversation first; ``instructions`` hold for this reply
+        """Ask the model for a reply. ``user_input`` (text, parts, a message) joins the conversation first; ``instructions`` hold for this reply
         alone; ``tools`` limits it to these; ``chat_ctx`` replaces the conversation for it. Returns at once."""
         shell = self._running()
         speech = _speech_id("reply")
+        text, media = self._input(user_input)
         names = None if tools is None else tuple(t if isinstance(t, str) else t.name for t in tools)
         assert self._directory is not None
         self._directory.requests[speech] = ReplyRequest(instructions, tool_choice, names, chat_ctx)
@@ -108,7 +116,8 @@ class LiveSession:
         shell.post(
             ev.ReplyAsked(
                 speech=speech,
-                user_text=user_input,
+                user_text=text,
+                media=media,
                 interruptible=allow_interruptions,
                 priority=priority,
                 hook=current_hook.get(),
@@ -116,6 +125,13 @@ class LiveSession:
             )
         )
         return handle
+
+    def _input(self, user_input: UserInput) -> tuple[str, tuple[str, ...]]:
+        """The words of it, and the names under which the rest is kept."""
+        if isinstance(user_input, ChatMessage):
+            user_input = user_input.content
+        text, media = split([user_input] if isinstance(user_input, str) else user_input)
+        return text, self.media.put(media)
 
     def _new_handle(self, speech: str, source: str, allow: bool) -> SpeechHandle:
         handle = SpeechHandle(self, speech, source=source, allow_interruptions=allow)
@@ -137,16 +153,17 @@ class LiveSession:
 
     # --- turns ---------------------------------------------------------------------------------------------------
 
-    def run(self, *, user_input: str) -> RunResult:
-        """One typed turn, and what came of it: await the result, then look at its ``events``."""
+    def run(self, *, user_input: UserInput) -> RunResult:
+        """One typed turn (text, parts, a message), and what came of it: await the result, then look at its ``events``."""
         shell = self._running()
         side = self._ensure_side()
+        text, media = self._input(user_input)
         result = RunResult(user_input)
         side.runs.append((result, len(side.conversation.items)))
         side.quiet = False
         speech = _speech_id("run")
         side.handles[speech] = SpeechHandle(self, speech, source="reply")
-        shell.post(ev.Typed(text=user_input, speech=speech))
+        shell.post(ev.Typed(text=text, speech=speech, media=media))
         return result
 
     def commit_user_turn(self, *, transcript_timeout: float = 2.0, skip_reply: bool = False) -> asyncio.Future[str]:

@@ -61,6 +61,8 @@ class Prefill:
         try:
             context = shell.directory.prompt(bound, shell.kernel.state, prefix, shell.directory.request(""))
             if bound.llm is not None:
+                can = bound.llm.capabilities
+                context = context.readable(images=can.images, audio=can.audio)
                 await bound.llm.prefill(chat_ctx=context, tools=[tool.spec for tool in bound.tools])
         except ModelError:
             return  # it was only ahead of need; the reply itself will report what is wrong

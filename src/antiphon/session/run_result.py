@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-from antiphon.chat.items import ChatItem
+from antiphon.chat.items import ChatItem, ChatMessage
+from antiphon.chat.media import Content
 
 
 class RunResult:
     """``await session.run(user_input=...)`` gives one. ``events``: the items that joined the conversation after
     the user's message; ``expect``: fluent assertions on them, for tests."""
 
-    def __init__(self, user_input: str) -> None:
+    def __init__(self, user_input: str | ChatMessage | Sequence[Content]) -> None:
         self.user_input = user_input
         self.events: list[ChatItem] = []
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from antiphon.chat.context import ChatContext
+from antiphon.chat.media import Media
 from antiphon.errors import ModelError
 from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
@@ -79,6 +80,7 @@ class Shell:
             report=self._user_error,
             on_edited=self._edited,
             on_end=self.closing.code_ended,
+            shelf=session.media,
         )
         self.directory: Directory = directory
         self.bound: Bound = bound
@@ -255,10 +257,12 @@ class Shell:
     def _call_hook(self, effect: fx.CallHook) -> None:
         agent = self.directory.agents[effect.agent]
         context = None
+        media: list[Media] = []
         if effect.hook == "on_user_turn_completed":
             context = self.directory.turn_context(self.bound, self.kernel.state)
             self.directory.edited = None
-        self.user_code.call_hook(effect, agent, context)
+            media, _ = self.session.media.find(self.kernel.state.agents.turns[0].media)
+        self.user_code.call_hook(effect, agent, context, media)
 
     def _edited(self, context: ChatContext) -> None:
         self.directory.edited = context

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import traceback
-from collections.abc import Callable, Coroutine, Set
+from collections.abc import Callable, Coroutine, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -18,10 +18,12 @@ import msgspec
 from antiphon.agents.agent import Agent
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatMessage, FunctionCall
+from antiphon.chat.media import Media
 from antiphon.errors import StopResponse, ToolError
 from antiphon.kernel.effects import CallHook, RunTool
 from antiphon.kernel.events import Event, HookReturned, Op, ToolReturned
 from antiphon.session.lanes import Lane
+from antiphon.session.media_shelf import MediaShelf
 from antiphon.tools.function_tool import FunctionTool
 from antiphon.tools.run_context import RunContext
 
@@ -47,18 +49,23 @@ class UserCode:
         report: Report,
         on_edited: Callable[[ChatContext], None],
         on_end: Callable[[], None],
+        shelf: MediaShelf,
     ) -> None:
         self.lane, self._post, self._report = lane, post, report
         self._on_edited, self._on_end = on_edited, on_end
+        self._shelf = shelf
         self._tasks: dict[Op, asyncio.Task[None]] = {}
         self._names: dict[Op, str] = {}
 
     # --- from the core -------------------------------------------------------------------------------------------
 
-    def call_hook(self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None) -> None:
+    def call_hook(
+        self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None, media: Sequence[Media] = ()
+    ) -> None:
+        """``media``: of the message that the hook looks at."""
         self._names[effect.op] = f"hook {agent.id}.{effect.hook}"
         self.lane.post(
-            self._begin, effect.op, f"hook {agent.id}.{effect.hook}", lambda: self._hook(effect, agent, turn_ctx)
+            self._begin, effect.op, f"hook {agent.id}.{effect.hook}", lambda: self._hook(effect, agent, turn_ctx, media)
         )
 
     def run_tool(
@@ -101,16 +108,18 @@ class UserCode:
         if task is not None:
             task.cancel()
 
-    async def _hook(self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None) -> None:
+    async def _hook(self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None, media: Sequence[Media]) -> None:
         token = current_hook.set(effect.op)
         text, stop, error, changed = effect.text, False, "", False
+        added: tuple[str, ...] = ()
         try:
             if effect.hook == "on_user_turn_completed" and turn_ctx is not None:
-                message = ChatMessage(id=f"turn_{effect.turn}", role="user", text=effect.text)
-                before = ChatContext.from_dict(turn_ctx.to_dict())
+                message = ChatMessage(id=f"turn_{effect.turn}", role="user", text=effect.text, media=[*media])
+                before = ChatContext(msgspec.structs.replace(item) for item in turn_ctx)
                 await agent.on_user_turn_completed(turn_ctx, message)
-                text, changed = message.text, not before.is_equivalent(turn_ctx)
-                if changed:
+                added = self._shelf.put(part for part in message.media if part not in media)
+                text, changed = message.text, bool(added) or not before.is_equivalent(turn_ctx)
+                if not before.is_equivalent(turn_ctx):
                     self._on_edited(turn_ctx)
             else:
                 await getattr(agent, effect.hook)()
@@ -123,7 +132,7 @@ class UserCode:
             self._report(f"hook {agent.id}.{effect.hook}", traceback.format_exc())
         finally:
             current_hook.reset(token)
-        self._post(HookReturned(op=effect.op, text=text, stop=stop, error=error, context_changed=changed))
+        self._post(HookReturned(op=effect.op, text=text, stop=stop, error=error, context_changed=changed, media=added))
 
     async def _tool(
         self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], adopt: Callable[[Agent], Any]

@@ -196,7 +196,7 @@ class UserSide:
 
     def history(self) -> ChatContext:
         """The conversation so far, metrics on its messages."""
-        context = ChatContext(chat_items(self.conversation.items))
+        context = ChatContext(chat_items(self.conversation.items, self._session.media))
         for message in context.messages:
             message.metrics.update(self.metrics.get(message.id, {}))
         return context

@@ -125,7 +125,7 @@ class LLMRequest:
 
 class ScriptedLLM(LLM):
     """``answers``: see ``Script``. ``ttft``: seconds to the first token. ``word_seconds``: between words.
-    ``prefill``: claim the capability and count the calls in ``prefills``."""
+    ``prefill``: claim the capability and count the calls in ``prefills``. ``images``, ``audio``: claim to take them."""
 
     on_core = True
     provider = "scripted"
@@ -138,9 +138,11 @@ class ScriptedLLM(LLM):
         ttft: float = 0.15,
         word_seconds: float = 0.02,
         prefill: bool = False,
+        images: bool = False,
+        audio: bool = False,
         faults: LLMFaults | None = None,
     ) -> None:
-        self.capabilities = LLMCapabilities(prefill=prefill)
+        self.capabilities = LLMCapabilities(prefill=prefill, images=images, audio=audio)
         self.answers = answers
         self.ttft, self.word_seconds = ttft, word_seconds
         self.faults = faults or LLMFaults()

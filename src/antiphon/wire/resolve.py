@@ -17,6 +17,7 @@ import msgspec
 from yarl import URL
 
 from antiphon.errors import ConfigurationError, NotSupportedError
+from antiphon.models.capabilities import LLMCapabilities
 from antiphon.models.llm import LLM
 from antiphon.wire.faults import Service
 from antiphon.wire.http import Deadlines, HttpPool
@@ -52,7 +53,7 @@ def parse_model_string(text: str) -> ModelString:
     if url:
         try:
             valid = bool(URL(url).host)
-        except ValueError:
+        except (ValueError, IndexError):  # yarl raises the latter for brackets with nothing in them
             valid = False
         if not valid:
             raise ConfigurationError(f"{url!r} is not an address.", hint="Write http://HOST:PORT/v1.")
@@ -63,6 +64,7 @@ def llm_from_string(
     text: str,
     *,
     options: dict[str, Any] | None = None,
+    capabilities: LLMCapabilities | None = None,
     environ: Mapping[str, str] | None = None,
     deadlines: Deadlines | None = None,
     retry: RetryPolicy | None = None,
@@ -70,6 +72,7 @@ def llm_from_string(
     sleep: Sleep = asyncio.sleep,
 ) -> LLM:
     """A language model from its string. ``options`` go into each request (``temperature``, ``max_tokens``, ...).
+    ``capabilities``: what the model takes, where that is not known of it: servers of one's own get no pictures unasked.
 
     Raises ``ConfigurationError`` for a bad string or a missing key, ``NotSupportedError`` for a provider that this
     version has not.
@@ -104,11 +107,16 @@ def llm_from_string(
         start_hint=row.start_hint,
         model_hint="" if elsewhere else row.model_hint,
     )
+    can = LLMCapabilities(
+        images=row.images and not elsewhere,
+        audio=not elsewhere and parts.model.startswith(row.listening_models),
+    )
     return WireLLM(
         codec,
         service,
         provider=parts.prefix,
         key=key,
+        capabilities=capabilities or can,
         deadlines=deadlines or (LOCAL if row.local or elsewhere else REMOTE),
         retry=retry,
         pool=pool,
