@@ -26,6 +26,17 @@ from antiphon.safety.redaction import DEFAULT, FAILED, TextRedaction
         ("on 2026-11-22 at 10:30 for 12 people, 3.50 each", "on 2026-11-22 at 10:30 for 12 people, 3.50 each"),
         ("four one five, five five five oh one double zero", "[digits]"),
         ("one two three, go", "one two three, go"),
+        ("it is oh seven nine twelve thirty-four fifty six", "it is [digits]"),
+        ("twenty, thirty or forty people", "twenty, thirty or forty people"),
+        ("meine Nummer: null eins sieben sechs, zwo drei.", "meine Nummer: [digits]."),
+        ("null eins sieben sechs dreiundzwanzig fünf und vierzig", "[digits]"),
+        ("zwei Tee, drei Kaffee, vier Wasser", "zwei Tee, drei Kaffee, vier Wasser"),
+        ("es el seis uno dos cero cero nueve tres", "es el [digits]"),
+        ("seis doce treinta y cuatro cincuenta y seis setenta", "[digits]"),
+        ("somos tres o cuatro, quizás cinco", "somos tres o cuatro, quizás cinco"),
+        ("c'est le zéro six douze trente-quatre soixante-dix-huit quatre-vingt-dix", "c'est le [digits]"),
+        ("zéro un deux trois quatre cinq", "[digits]"),
+        ("un ou deux cafés, peut-être trois", "un ou deux cafés, peut-être trois"),
     ],
 )
 def test_the_default_detectors(text: str, redacted: str) -> None:

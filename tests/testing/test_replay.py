@@ -9,6 +9,9 @@ import pytest
 
 from antiphon import Agent
 from antiphon.errors import AntiphonError
+from antiphon.safety.redaction import TextRedaction
+from antiphon.store.event_log import MemoryEventLog
+from antiphon.store.log_reader import RecordedLog, parse_log
 from antiphon.testing import Caller, simulate
 from antiphon.testing.memory_log import MemoryLog
 from antiphon.testing.replay import replay
@@ -61,3 +64,36 @@ def test_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("{}\n")
     with pytest.raises(AntiphonError):
         replay(tmp_path / "x.jsonl")
+
+
+def redacted(log: MemoryLog, replace: dict[str, str]) -> RecordedLog:
+    """The log as a session with this redaction would have written it."""
+
+    def redact(text: str) -> str:
+        for secret, mask in replace.items():
+            text = text.replace(secret, mask)
+        return text
+
+    written = MemoryEventLog(redaction=TextRedaction([redact]))
+    for lane, at, body in log._kept:
+        written.append(lane, at, body)
+    data = b"\n".join(map(msgspec.json.encode, [written.header, *written.entries])) + b"\n"
+    return parse_log(data)
+
+
+def test_a_redacted_log_replays_where_the_words_did_not_matter(log: MemoryLog) -> None:
+    report = replay(redacted(log, {"there": "[name]"}))
+    assert report.same and report.redacted > 0
+    assert "were redacted" in str(report)
+
+
+def test_where_words_decided_the_replay_of_a_redacted_log_says_that_it_cannot_tell(log: MemoryLog) -> None:
+    report = replay(redacted(log, {"Hello there": ""}))
+    assert not report.same and report.redacted > 0
+    assert str(report).startswith("CANNOT BE TOLD") and "DIFFERENT" not in str(report)
+
+
+def test_a_difference_before_anything_was_redacted_is_a_difference(log: MemoryLog) -> None:
+    recorded = redacted(log, {"Hi.": "[greeting]"})
+    recorded.entries.remove(next(e for e in recorded.entries if e.kind == "turn.committed"))
+    assert str(replay(recorded)).startswith("DIFFERENT")

@@ -24,14 +24,16 @@ class LogHeader(msgspec.Struct, frozen=True, omit_defaults=False):
     build: str = ""
 
 
-class LogEntry(msgspec.Struct, frozen=True):
-    """One line. ``at``: session time in seconds. ``kind``: the tag of the event or fact, ``body`` its fields."""
+class LogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line. ``at``: session time in seconds. ``kind``: the tag of the event or fact, ``body`` its fields. ``redacted``:
+    the fields are not quite what they were."""
 
     seq: int
     at: float
     lane: Lane
     kind: str
     body: dict[str, Any]
+    redacted: bool = False
 
 
 class EventLog(Protocol):

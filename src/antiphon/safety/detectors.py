@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from antiphon.safety.number_words import replace_numbers
+
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _SPOKEN_EMAIL = re.compile(
     r"\b[\w-]{1,64}(?: dot [\w-]{1,64}){0,4} at [\w-]{1,63}(?: dot [\w-]{1,63}){0,4} dot (?:com|net|org|edu|io|[a-z]{2})\b",
@@ -18,8 +20,6 @@ _PHONE = re.compile(r"(?<![\w.])(?:\+|\()?\d(?:[\s().\-/]{0,2}\d){6,14}(?![\w])"
 _DATE = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[T ]\d\d:?\d\d)?|\d\d[./]\d\d[./](?:19|20)\d\d")
 _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}(?![A-Za-z0-9])")
-_NUMBER_WORD = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple)"
-_SPOKEN = re.compile(rf"\b{_NUMBER_WORD}(?:[\s,.-]{{1,3}}{_NUMBER_WORD}){{5,40}}\b", re.IGNORECASE)
 
 
 def email_addresses(text: str) -> str:
@@ -38,8 +38,8 @@ def phone_numbers(text: str) -> str:
 
 
 def spoken_digits(text: str) -> str:
-    """Six and more English digit words in a row, as recognisers often write numbers -> ``[digits]``."""
-    return _SPOKEN.sub("[digits]", text)
+    """Numbers said in words, digit by digit or in pairs, in English, German, Spanish or French -> ``[digits]``."""
+    return replace_numbers(text, "[digits]")
 
 
 def national_ids(text: str) -> str:

@@ -37,7 +37,8 @@ def redacted(entry: LogEntry, redaction: Redaction | None) -> LogEntry:
         return entry
     body = redaction.data({"kind": entry.kind, **entry.body})
     body.pop("kind", None)
-    return msgspec.structs.replace(entry, body=body)
+    changed = msgspec.json.encode(body) != msgspec.json.encode(entry.body)
+    return msgspec.structs.replace(entry, body=body, redacted=changed)
 
 
 class FileEventLog:

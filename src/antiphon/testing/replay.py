@@ -1,7 +1,8 @@
 """Replay: the inputs of a recorded log through a fresh kernel, and whether the same facts come out (K7).
 
 No model, no sound, no user code runs: what they answered is in the log. Only the build that wrote a log can be expected
-to replay it; facts alone can be read by every later one.
+to replay it; facts alone can be read by every later one. A redacted log may lack the very words that decided: where its
+replay goes another way, nobody can tell whether the kernel would have.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class ReplayReport(msgspec.Struct, frozen=True):
-    """``same``: the facts are those of the log. ``effects``: how many effects the kernel asked for."""
+    """``same``: the facts are those of the log. ``redacted``: entries up to the difference (or the end) whose words are not
+    the ones that were said; with any, a difference proves nothing. ``effects``: how many the kernel asked for."""
 
     same: bool
     inputs: int
@@ -42,6 +44,7 @@ class ReplayReport(msgspec.Struct, frozen=True):
     build: str
     torn: bool = False
     missing: int = 0
+    redacted: int = 0
     difference: Difference | None = None
     error: str = ""
 
@@ -56,9 +59,15 @@ class ReplayReport(msgspec.Struct, frozen=True):
             notes.append("note: the log's last line is cut off")
         if self.missing:
             notes.append(f"note: {self.missing} entries are missing from the log")
+        if self.redacted:
+            notes.append(f"note: {self.redacted} entries were redacted when the log was written")
         if self.same:
             return "\n".join([f"same facts: {head}", *notes])
-        lines = [f"DIFFERENT: {head}", *notes]
+        if self.redacted:
+            lines = [f"CANNOT BE TOLD: {head}", *notes]
+            lines.append("words that the kernel decided by are not in this log; its facts can be read, not be replayed")
+        else:
+            lines = [f"DIFFERENT: {head}", *notes]
         if self.error:
             lines.append(f"the kernel raised: {self.error}")
         if self.difference is not None:
@@ -124,9 +133,16 @@ def _report(
         build=recorded.header.build,
         torn=recorded.torn,
         missing=recorded.missing,
+        redacted=_redacted(recorded, len(inputs), len(wanted) if place is None else place + 1),
         difference=difference,
         error=error,
     )
+
+
+def _redacted(recorded: RecordedLog, inputs: int, facts: int) -> int:
+    """How many of the first entries of each lane were redacted."""
+    lanes = (("input", inputs), ("fact", facts))
+    return sum(e.redacted for lane, count in lanes for e in [x for x in recorded.entries if x.lane == lane][:count])
 
 
 def _epoch(recorded: RecordedLog) -> int:
