@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from antiphon.audio.frames import PLAY_RATE
+from antiphon.audio.opus import load_opus
 from antiphon.audio.recorder import Recorder
+from antiphon.audio.resample import resample
 from antiphon.audio.seam import LineConfig, LineError
 from antiphon.transport.memory import MemoryLeg
 from antiphon.transport.symbolic import SymbolicLeg
 from tests.audio.plane_driver import START, Story, tone
+from tests.transport.rtp.network import speech
 
 
 def channels(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -75,9 +78,61 @@ def test_a_place_that_cannot_be_written_is_reported_and_the_call_goes_on(tmp_pat
     assert story.settled().reason == "end"
 
 
+def spoken(path: Path) -> Story:
+    """A call in which both sides speak, recorded to ``path``; the agent is stopped once."""
+    caller = resample(speech(6.0), PLAY_RATE, 16_000)
+    story = Story(MemoryLeg(caller), LineConfig(record=str(path)), armed=False)
+    story.push("s", np.roll(speech(4.0), 30_000))
+    story.run(1.0)
+    story.play("s")
+    story.run(2.0)
+    story.stop("s")
+    story.run(3.5)
+    return story
+
+
+def test_an_opus_recording_is_the_wav_recording_of_the_same_call(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed")
+    for name in ("call.wav", "call.opus"):
+        spoken(tmp_path / name).close()
+    plain = np.stack(channels(tmp_path / "call.wav"), axis=1).astype(float)
+    small, rate = soundfile.read(str(tmp_path / "call.opus"))
+    assert rate == PLAY_RATE
+    assert len(small) == len(plain)
+    for side in (0, 1):
+        assert np.corrcoef(plain[:, side], small[:, side])[0, 1] > 0.95
+    assert (tmp_path / "call.opus").stat().st_size < (tmp_path / "call.wav").stat().st_size / 6
+
+
+def test_an_opus_recording_plays_while_the_call_runs(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed")
+    spoken(tmp_path / "call.ogg")
+    sound, rate = soundfile.read(str(tmp_path / "call.ogg"))
+    assert len(sound) / rate > 5.4
+
+
+def test_without_an_opus_library_the_call_goes_on_and_the_error_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antiphon.audio.opus.find_spec", lambda name: None)
+    monkeypatch.setattr("antiphon.audio.opus.find_library", lambda name: None)
+    load_opus.cache_clear()
+    try:
+        story = spoken(tmp_path / "call.opus")
+    finally:
+        load_opus.cache_clear()
+    (error,) = story.heard(LineError)
+    assert "pip install 'antiphon[webrtc]'" in error.hint
+    assert story.settled().reason == "stopped"
+    assert not (tmp_path / "call.opus").exists()
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_is_reported_once_and_the_call_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "call.wav"
+@pytest.mark.parametrize("name", ["call.wav", "call.opus"])
+def test_a_full_disk_is_reported_once_and_the_call_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
     story = Story(MemoryLeg(tone(9.0, 16_000)), LineConfig(record=str(path)))
     recorder: Recorder = story.plane._lines["a"]._recorder
     with open("/dev/full", "wb", buffering=0) as full:

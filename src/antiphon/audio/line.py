@@ -46,7 +46,7 @@ from antiphon.audio.seam import (
     StoreClip,
     VadEdge,
 )
-from antiphon.errors import AudioError
+from antiphon.errors import AudioError, ConfigurationError
 from antiphon.models.vad import VADModel
 
 TICK = 0.02
@@ -316,7 +316,9 @@ class Line:
             self._error(
                 now, f"Cannot record to {self.config.record}: {error.strerror or error}.", "The call goes on without."
             )
-            return None
+        except ConfigurationError as error:
+            self._error(now, error.message, f"{error.hint} The call goes on without a recording.")
+        return None
 
     def _sounded(self, due: float, samples: np.ndarray[tuple[int], np.dtype[np.int16]]) -> None:
         if self._recorder is not None:

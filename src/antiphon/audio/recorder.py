@@ -1,8 +1,8 @@
-"""A call's recording: a stereo WAV (caller left, agent right) at ``PLAY_RATE``, both sides on one time line.
+"""A call's recording: a stereo file (caller left, agent right) at ``PLAY_RATE``, both sides on one time line.
 
-What the caller is about to hear is kept in memory until its time has passed, so that a pause can take it back. The
-file is written a few times a second and its header with it: after a crash it is whole but for the last second. A full
-disk is reported once and ends the recording, never the call.
+A name that ends in ``.opus``, ``.ogg`` or ``.oga`` makes Ogg Opus, any other WAV. What the caller is about to hear is kept
+in memory until its time has passed, so that a pause can take it back. The file is written a few times a second: after
+a crash it is whole but for the last second. A full disk is reported once and ends the recording, never the call.
 """
 
 from __future__ import annotations
@@ -13,21 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.audio.frames import EAR_RATE, PLAY_RATE
+from antiphon.audio.ogg import OggOpusWriter
+from antiphon.audio.opus import load_opus
 from antiphon.audio.resample import Resampler
 from antiphon.audio.wav import WavWriter
 
 _WINDOW = 4 * PLAY_RATE
 _SETTLED = 0.5
 _EVERY = 0.5
+_OPUS = (".opus", ".ogg", ".oga")
+
+
+def need_codec(path: str) -> None:
+    """Raises ``ConfigurationError`` where a recording of this name takes a library that is not here."""
+    if _is_opus(path):
+        load_opus()
+
+
+def _is_opus(path: str) -> bool:
+    return path.lower().endswith(_OPUS)
 
 
 class Recorder:
     """``begin``: the time of the file's first sample. ``failure`` is set once when writing failed."""
 
     def __init__(self, path: str, begin: float) -> None:
-        """Raises ``OSError`` when the file cannot be made."""
+        """Raises ``OSError`` when the file cannot be made, ``ConfigurationError`` where it takes an Opus library and there
+        is none."""
         self.failure: str | None = None
-        self._file: WavWriter | None = WavWriter(path, PLAY_RATE, 2)
+        writer = OggOpusWriter if _is_opus(path) else WavWriter
+        self._file: WavWriter | OggOpusWriter | None = writer(path, PLAY_RATE, 2)
         self._begin = begin
         self._window: NDArray[np.int16] = np.zeros((_WINDOW, 2), dtype=np.int16)
         self._first = 0

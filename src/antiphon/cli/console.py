@@ -38,7 +38,9 @@ def parser(prog: str) -> argparse.ArgumentParser:
     how.add_argument("--list-devices", action="store_true", help="show the sound devices and stop")
     files = top.add_argument_group("files")
     files.add_argument("--out", type=Path, metavar="WAV", help="what the caller heard (with --wav)")
-    files.add_argument("--record", type=Path, metavar="WAV", help="both sides: caller left, agent right")
+    files.add_argument(
+        "--record", type=Path, metavar="FILE", help="both sides: caller left, agent right (.wav or .opus)"
+    )
     files.add_argument("--report", type=Path, metavar="JSON", help="the session report")
     files.add_argument("--log", type=Path, metavar="JSONL", help="the event log (antiphon replay reads it)")
     sound = top.add_argument_group("sound")
@@ -140,3 +142,7 @@ def check(options: argparse.Namespace) -> None:
         need_devices()
     if options.text and options.record:
         raise ConfigurationError("A typed conversation has no sound to record.", hint="Leave --record out.")
+    if options.record:
+        from antiphon.audio.recorder import need_codec
+
+        need_codec(str(options.record))

@@ -110,7 +110,7 @@ class AgentSession(LiveSession, Generic[T]):
         """Begin the conversation with ``agent``.
 
         ``ctx_or_leg``: the ``JobContext`` of an entrypoint, or a ``LegSpec``; nothing: a text session. ``record``: a
-        path (or ``True``, ``call.wav``) of a stereo recording. Returns when the session runs. Raises
+        path (or ``True``, ``call.wav``) of a stereo recording, WAV or, by its name, ``.opus``. Returns when the session runs. Raises
         ``ConfigurationError`` or ``ModelMissingError`` before anything sounds.
         """
         if self._shell is not None:
