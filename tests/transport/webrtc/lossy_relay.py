@@ -52,6 +52,11 @@ class LossyRelay:
         self._to_page = await self._side(self._from_page)
         self._to_leg = await self._side(self._from_leg)
 
+    @property
+    def page_port(self) -> int:
+        """Where the page finds the leg."""
+        return self._to_page.port
+
     async def change_address(self) -> None:
         """From now on the page's packets come from another port, as after a change of network."""
         self._to_leg.transport.close()

@@ -62,6 +62,10 @@ class WrtcPage:
         elif isinstance(signal, signals.Connection):
             self.states.append(signal.state)
 
+    async def trickle(self, candidate: str) -> None:
+        """A candidate of the leg that came some other way."""
+        await self._peer.add_ice_candidate(webrtc.RTCIceCandidateInit(candidate=candidate, sdp_mid="0"))
+
     def sounded(self) -> NDArray[np.int16]:
         """All that was heard, end to end."""
         return np.concatenate(self.heard) if self.heard else np.zeros(0, dtype=np.int16)

@@ -1,14 +1,15 @@
 """DTLS 1.2 for keys (RFC 5764, 8827): a handshake whose only result is the keys of SRTP.
 
-Takes and gives datagrams, never touches a socket, and takes time as an argument: a flight that is not answered is sent
-again from here. The peer is who the fingerprints in its offer say, or nobody. Handshakes are long computations (several ms):
-they belong in the network thread, never in the plane's tick.
+Takes and gives datagrams, never touches a socket, and takes time as an argument. A flight that is not answered goes out again
+soon, as it was; where it had arrived and the answer was lost the peer drops that as a replay, so OpenSSL makes it anew
+after 1, 3 and 7 s, by the machine's own clock. The peer is who the fingerprints in its offer say, or nobody. Handshakes are long
+computations (several ms): they belong in the network thread, never in the plane's tick.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -27,8 +28,7 @@ MTU = 1200
 HANDSHAKE_WITHIN = 10.0
 CERTIFICATE_DAYS = 30
 
-_RESEND_FIRST = 0.25
-_RESEND_SLOWEST = 2.0
+_RESEND_AFTER = (0.25, 0.6)
 _DTLS_1_2 = 0xFEFD
 _RECORD_HEADER = 13
 _PROFILES: dict[Profile, tuple[int, int]] = {"SRTP_AEAD_AES_128_GCM": (16, 12), "SRTP_AES128_CM_SHA1_80": (16, 14)}
@@ -63,7 +63,8 @@ class Certificate:
             .not_valid_after(today + timedelta(days=CERTIFICATE_DAYS))
             .sign(self._key, hashes.SHA256())
         )
-        self.fingerprint = fingerprint("sha-256", self._certificate.public_bytes(serialization.Encoding.DER))
+        self.der = self._certificate.public_bytes(serialization.Encoding.DER)
+        self.fingerprint = fingerprint("sha-256", self.der)
         self.context = self._make_context()
 
     def _make_context(self) -> SSL.Context:
@@ -102,8 +103,7 @@ class DtlsEndpoint:
         self._ssl = SSL.Connection(certificate.context, None)
         self._ssl.set_ciphertext_mtu(MTU)
         self._flight: list[bytes] = []
-        self._resend_at: float | None = None
-        self._resend_after = _RESEND_FIRST
+        self._resend_at: list[float] = []
         self._deadline = 0.0
 
     def start(self, now: float) -> None:
@@ -120,7 +120,7 @@ class DtlsEndpoint:
 
     def receive(self, now: float, datagram: bytes) -> None:
         """Whatever it is, it does no harm."""
-        if self.state not in ("handshake", "connected"):
+        if not datagram or self.state not in ("handshake", "connected"):
             return
         self._ssl.bio_write(datagram)
         if self.state == "handshake":
@@ -134,16 +134,13 @@ class DtlsEndpoint:
             return
         if now >= self._deadline:
             self._fail(f"The DTLS handshake was not answered within {HANDSHAKE_WITHIN:g} s.")
-        elif self._resend_at is not None and now >= self._resend_at:
+            return
+        if self._resend_at and now >= self._resend_at[0]:
+            self._resend_at.pop(0)
             self.out += self._flight
-            self._resend_after = min(2 * self._resend_after, _RESEND_SLOWEST)
-            self._resend_at = now + self._resend_after
-
-    def next_wake(self) -> float | None:
-        """When ``advance`` next has something to do."""
-        if self.state != "handshake":
-            return None
-        return self._deadline if self._resend_at is None else min(self._deadline, self._resend_at)
+        if self._ssl.DTLSv1_get_timeout() == 0:
+            self._attempt(self._ssl.DTLSv1_handle_timeout)
+            self._collect()
 
     def close(self) -> None:
         """Say goodbye; there may be nobody to hear it."""
@@ -169,11 +166,9 @@ class DtlsEndpoint:
         self._finish()
 
     def _new_flight(self, now: float) -> None:
-        flight = self._collect()
-        if flight:
+        if flight := self._collect():
             self._flight = flight
-            self._resend_after = _RESEND_FIRST
-            self._resend_at = now + self._resend_after
+            self._resend_at = [now + after for after in _RESEND_AFTER]
 
     def _finish(self) -> None:
         certificate = self._ssl.get_peer_certificate(as_cryptography=True)
@@ -195,7 +190,6 @@ class DtlsEndpoint:
         active = self._role == "active"
         self.keys = SrtpKeys(profile, client if active else server, server if active else client)
         self.state = "connected"
-        self._resend_at = None
 
     def _read(self) -> None:
         """After the handshake: a repeated last flight is answered inside, a goodbye ends it, all else is dropped."""
@@ -234,14 +228,14 @@ class DtlsEndpoint:
         return datagrams
 
     @staticmethod
-    def _attempt(act: object) -> None:
+    def _attempt(act: Callable[[], object]) -> None:
         try:
-            act()  # type: ignore[operator]
+            act()
         except SSL.Error:
             return
 
     def _fail(self, why: str) -> None:
-        self.state, self.failure, self._resend_at = "failed", why, None
+        self.state, self.failure = "failed", why
 
 
 def _reasons(error: SSL.Error) -> str:

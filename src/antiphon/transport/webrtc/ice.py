@@ -86,14 +86,13 @@ class IceTransport(Connection):
     async def gather(self) -> list[str]:
         """Open the sockets. Returns the candidates of this machine at once; those of servers follow by ``on_candidate``."""
         self._local_candidates_start = self._local_candidates_end = True
-        endpoints: list[_Endpoint] = []
         if not self._settings.relay_only:
             for rank, address in enumerate(host_addresses(self._settings)):
                 with contextlib.suppress(OSError):
-                    endpoints.append(await self._bind(address, rank))
-            if not endpoints:
+                    self._protocols.append(await self._bind(address, rank))
+            if not self._protocols:
                 self.problems.append("No UDP port could be opened.")
-        self._protocols += endpoints
+        endpoints = list(self._protocols)
         found = [endpoint.local_candidate for endpoint in endpoints]
         if public := self._settings.public_address:
             found += [seen for candidate in found if (seen := public_candidate(candidate, public))]
@@ -122,12 +121,12 @@ class IceTransport(Connection):
             self._add_remote_candidate(candidate, candidate.host)
 
     async def _bind(self, address: str, rank: int) -> _Endpoint:
-        sock = open_socket(address, self._settings.ports)
+        sock = open_socket(address, self._settings.ports)  # closed by its transport, also when that cannot begin
         _, endpoint = await self._loop.create_datagram_endpoint(lambda: _Endpoint(self, sock), sock=sock)
         endpoint.local_candidate = host_candidate(address, sock.getsockname()[1], rank)
         return endpoint
 
-    async def _ask_servers(self, endpoints: Sequence[_Endpoint]) -> None:
+    async def _ask_servers(self, endpoints: Sequence[StunProtocol]) -> None:
         asked = []
         for server in server_addresses(self._settings.servers):
             if isinstance(server, TurnServer):
@@ -163,7 +162,7 @@ class IceTransport(Connection):
             self.sort_check_list()
         self._on_candidate(_text(candidate))
 
-    async def _reflexive(self, endpoint: _Endpoint, server: StunServer) -> tuple[Candidate, None]:
+    async def _reflexive(self, endpoint: StunProtocol, server: StunServer) -> tuple[Candidate, None]:
         return await server_reflexive_candidate(endpoint, (server.host, server.port))
 
     async def _relay(self, server: TurnServer) -> tuple[Candidate, StunProtocol]:

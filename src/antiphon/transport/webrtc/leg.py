@@ -77,6 +77,8 @@ class WebRTCLeg:
         """The plane's: the last peer connection that came up."""
         self._up = False
         self._muted = False
+        self._mute_said = False
+        """Since the last offer: a new page is not muted because the one before was."""
         self._played = 0
         """Samples taken by ``play`` and not by ``flush`` since ``open``."""
         self._base = 0
@@ -180,6 +182,7 @@ class WebRTCLeg:
             return
         match signal:
             case Offer():
+                self._mute_said = False
                 network.call(self._on_offer, now, signal)
             case Candidate():
                 network.call(self._on_candidate, signal)
@@ -187,7 +190,7 @@ class WebRTCLeg:
                 if self._media is not None and self._up:
                     self._media.report(now, signal)
             case Mute():
-                self._muted = signal.muted
+                self._muted = self._mute_said = signal.muted
             case Text():
                 self._events.append(LegEvent("text", signal.text))
             case Dtmf():
@@ -210,10 +213,11 @@ class WebRTCLeg:
                 self._media = PeerMedia(
                     peer, peer.srtp, now, bitrate=self._options.bitrate, complexity=self._options.complexity
                 )
-                self._silence_told = False
+                self._renewed, self._silence_told = True, False
+                self._muted = self._mute_said
                 self._next_stats = now + _STATS_EVERY
             if not self._up:
-                self._up, self._renewed = True, True
+                self._up = True
                 self._events.append(LegEvent("up"))
         elif state == "lost":
             self._down("The page does not answer.")

@@ -43,8 +43,6 @@ class PeerMedia:
         offer = peer.offer
         self.peer = peer
         self.connected_at = now
-        self.sends = offer.direction in ("sendrecv", "sendonly")
-        self.expects = offer.direction in ("sendrecv", "recvonly")
         most = offer.opus_options.get("maxaveragebitrate", "")
         if most.isascii() and most.isdigit() and len(most) < 8:
             bitrate = max(6000, min(bitrate, int(most)))
@@ -70,6 +68,16 @@ class PeerMedia:
         self._played = 0.0
         self._heard = 0
         self._before = Interval()
+
+    @property
+    def sends(self) -> bool:
+        """The page wants to hear."""
+        return self.peer.offer.direction in ("sendrecv", "sendonly")
+
+    @property
+    def expects(self) -> bool:
+        """The page means to speak."""
+        return self.peer.offer.direction in ("sendrecv", "recvonly")
 
     # --- in ----------------------------------------------------------------------------------------------------------
 

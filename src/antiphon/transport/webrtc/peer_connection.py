@@ -100,12 +100,12 @@ class PeerConnection:
     def begin(self) -> None:
         """Answer the offer and connect."""
         self._network.watch(self)
-        self._spawn(self._connect(self.offer))
+        self._spawn(self._connect, self.offer, self._path)
 
     def renew(self, offer: sdp.Offer, id: int) -> bool:
         """Take a further offer of the same peer connection. False: it is not of this one."""
         same = offer.session == self.offer.session and set(offer.fingerprints) == set(self.offer.fingerprints)
-        if not same or self.state == "closed":
+        if not same or self.state == "closed" or not self._version:
             return False
         restart = (offer.ufrag, offer.pwd) != (self.offer.ufrag, self.offer.pwd)
         self.id, self.offer = id, offer
@@ -115,7 +115,7 @@ class PeerConnection:
         if self._next_path is not None:
             self._network.spawn(self._next_path.aclose())
         self._next_path = self._new_path(id)
-        self._spawn(self._move(offer, self._next_path))
+        self._spawn(self._move, offer, self._next_path)
         return True
 
     def add_candidate(self, id: int, candidate: str | None) -> None:
@@ -155,10 +155,10 @@ class PeerConnection:
 
     # --- connecting ----------------------------------------------------------------------------------------------------
 
-    async def _connect(self, offer: sdp.Offer) -> None:
-        await self._open(self._path, offer)
+    async def _connect(self, offer: sdp.Offer, path: IceTransport) -> None:
+        await self._open(path, offer)
         self._become("connecting", force=True)
-        problem = await self._establish(self._path, offer)
+        problem = await self._establish(path, offer)
         if problem is not None:
             self._fail(*problem)
             return
@@ -271,15 +271,15 @@ class PeerConnection:
             self.close()
             self._tell(self, Connection(self.id, "closed"))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._network.spawn(self._guard(work))
+    def _spawn(self, work: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> None:
+        task = self._network.spawn(self._guard(work, *given))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, work: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> None:
         """A fault in here is said and ends this peer connection, and no other."""
         try:
-            await work
+            await work(*given)
         except AntiphonError as error:
             self._fail(error.message, error.hint)
         except Exception as error:

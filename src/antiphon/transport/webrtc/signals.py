@@ -20,6 +20,9 @@ To the leg::
 while the page may not play. ``delay``: seconds a packet that arrives now waits in the page until it sounds (jitter buffer
 and output latency). A page that sends no ``playout`` is followed by measured network delay instead.
 
+A new peer connection is not muted: a page that is says so again after its offer. After ``closed`` a page makes a new
+RTCPeerConnection; its old one cannot be revived.
+
 From the leg::
 
     {"type": "answer", "id": 1, "sdp": "v=0..."}

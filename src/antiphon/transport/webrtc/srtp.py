@@ -5,6 +5,8 @@ What is forged, replayed or too old is dropped and counted. Belongs to one threa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pylibsrtp
 
 from antiphon.transport.webrtc.dtls import Profile, SrtpKeys
@@ -16,15 +18,18 @@ _PROFILES: dict[Profile, int] = {
     "SRTP_AES128_CM_SHA1_80": pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
     "SRTP_AEAD_AES_128_GCM": pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
 }
+_MOST_SOURCES = 16
 _WINDOW = 1024
 """Packets: how far back a late one is still taken (20 s of voice)."""
 
 
 class SrtpSession:
-    """Both directions of one peer connection. ``refused``: packets that were not the peer's, or came twice."""
+    """Both directions of one peer connection. ``refused``: packets that were not the peer's, came twice, or were of one
+    source (SSRC) too many."""
 
     def __init__(self, keys: SrtpKeys) -> None:
         self.refused = 0
+        self._sources: set[bytes] = set()
         self._out = self._session(keys.profile, keys.ours, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
         self._in = self._session(keys.profile, keys.theirs, pylibsrtp.Policy.SSRC_ANY_INBOUND)
 
@@ -37,18 +42,25 @@ class SrtpSession:
 
     def unprotect(self, data: bytes) -> bytes | None:
         """The RTP packet; ``None``: not the peer's, or not new."""
-        try:
-            return self._in.unprotect(data)
-        except (pylibsrtp.Error, ValueError):
-            self.refused += 1
-            return None
+        return self._open(self._in.unprotect, data, data[8:12])
 
     def unprotect_rtcp(self, data: bytes) -> bytes | None:
-        try:
-            return self._in.unprotect_rtcp(data)
-        except (pylibsrtp.Error, ValueError):
-            self.refused += 1
-            return None
+        """The RTCP packet, or ``None``."""
+        return self._open(self._in.unprotect_rtcp, data, data[4:8])
+
+    def _open(self, act: Callable[[bytes], bytes], data: bytes, source: bytes) -> bytes | None:
+        known = source in self._sources
+        if known or len(self._sources) < _MOST_SOURCES:
+            try:
+                packet = act(data)
+            except (pylibsrtp.Error, ValueError):
+                pass
+            else:
+                if not known:
+                    self._sources.add(source)
+                return packet
+        self.refused += 1
+        return None
 
     @staticmethod
     def _session(profile: Profile, key: bytes, direction: int) -> pylibsrtp.Session:
