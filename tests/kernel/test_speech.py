@@ -86,11 +86,22 @@ def test_noise_without_words_loses_no_audio() -> None:
 def test_a_long_voice_without_words_is_held_then_let_go() -> None:
     call = Call()
     speech = speaking(call)
-    call.send(ev.Vad(edge="start", at=call.now))
-    call.wait(0.6)
+    over(call, "", length=0.6)
     assert call.one(fx.Pause).speech == speech
     call.wait(3.0)
     assert call.one(fx.Resume)
+
+
+def test_what_the_reflex_has_not_paused_nobody_pauses() -> None:
+    """A hum of 300 ms is over before the end of voice is known, 500 ms after its start: the agent was only ducked."""
+    call = Call()
+    speaking(call)
+    call.send(ev.Vad(edge="start", at=call.now))
+    began = call.now
+    call.wait(0.53)
+    call.send(ev.Vad(edge="end", at=began + 0.3))
+    call.wait(1.0)
+    assert not call.all(fx.Pause) and not call.all(fx.Resume) and not call.all(fx.Stop)
 
 
 def test_words_after_the_plane_went_on_by_itself_still_stop_it() -> None:
@@ -160,11 +171,18 @@ def test_fewer_words_than_needed_do_not_interrupt() -> None:
     assert call.all(fx.Stop)
 
 
-def test_the_echo_canceller_has_its_time_before_barge_in_counts() -> None:
+def test_while_the_echo_canceller_learns_voice_alone_is_nothing_and_words_are_heard() -> None:
+    call = Call(agent(barge_in=BargeInPolicy(echo_warmup=2.0, wordless_after=0.5)))
+    speaking(call)
+    over(call, "", length=1.0)
+    assert call.one(fx.Resume) and not call.all(fx.Stop)
+    call.send(ev.Partial(segment="o", revision=1, text="stop"))
+    assert call.all(fx.Stop)
+
+
+def test_after_the_warm_up_the_reflex_is_armed() -> None:
     call = Call(agent(barge_in=BargeInPolicy(echo_warmup=2.0)))
     speaking(call)
-    over(call, "stop")
-    assert not call.all(fx.Stop)
     call.wait(2.0)
     assert call.last(fx.SetReflex).armed
 

@@ -9,8 +9,8 @@ FOREGROUND = "foreground"
 
 SPEECH = frozenset((LEGS, MEDIA, HOLD))
 """Gates that keep every speech back. ``FLOOR`` keeps back what may be interrupted; ``SWITCHING`` keeps turns back from
-the agent that leaves; ``ECHO`` keeps barge-in off while the echo canceller learns; ``FOREGROUND`` keeps back what the
-tool that holds the floor did not ask for."""
+the agent that leaves; ``ECHO`` keeps voice without words from interrupting, while an echo canceller learns or where echo
+was heard; ``FOREGROUND`` keeps back what the tool that holds the floor did not ask for."""
 FREE = "*"
 """The floor of a speech that sounds whoever holds it."""
 

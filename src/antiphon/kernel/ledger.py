@@ -12,6 +12,8 @@ RATE = 24_000
 """Samples a second of every position (the plane's ledger rate)."""
 SAMPLES_PER_CHARACTER = 1_700
 """About 14 characters a second: for a segment whose length is not known yet."""
+TAIL = 4 * RATE
+"""Samples at the end of a speech whose words may still come back as an echo."""
 
 
 class Segment(msgspec.Struct):
@@ -91,3 +93,22 @@ def word_start(segments: dict[int, Segment], position: int) -> int:
             if first <= offset < last:
                 return segment.start + first
     return position
+
+
+def words_between(segments: dict[int, Segment], first: int, last: int) -> str:
+    """The text that sounds from sample ``first`` to sample ``last``; by characters where no word times are known."""
+    parts: list[str] = []
+    for n in sorted(segments):
+        segment = segments[n]
+        begin, end = first - segment.start, last - segment.start
+        if segment.words:
+            parts += [word for word, start, stop in segment.words if start < end and stop > begin]
+        elif end > 0 and segment.samples > 0 and begin < (segment.samples if segment.done else end):
+            before = _by_characters(segment, max(0, begin)) if begin > 0 else ""
+            parts.append(segment.text[len(before) : max(len(before), len(_by_characters(segment, end)))])
+    return join(parts)
+
+
+def tail(segments: dict[int, Segment], position: int) -> str:
+    """The last words before ``position``."""
+    return words_between(segments, position - TAIL, position)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from antiphon.kernel import gates
+from antiphon.kernel import gates, ledger
 from antiphon.kernel.conversation import Message
 from antiphon.kernel.events import AutoPaused
 from antiphon.kernel.signals import OnAir, Overlap, SpeechSettled
 from antiphon.turns import barge_in
-from antiphon.turns.words import words_of
+from antiphon.turns.words import same_words, words_of
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -34,13 +34,18 @@ NEAR_END = 0.8
 
 
 class OverlapState(msgspec.Struct):
-    """``before``: words of the turn that were there when it opened. ``verdict``: the last that went out."""
+    """``before``: words of the turn that were there when it opened. ``verdict``: the last that went out. ``burst``: when the
+    newest stretch of voice began; ``worded``: when the newest words came."""
 
     began: float
     before: int = 0
     ended: float = 0.0
     verdict: str = ""
     continues: bool = False
+    burst: float = 0.0
+    bursts: int = 1
+    text: str = ""
+    worded: float = 0.0
 
 
 class Joining(msgspec.Struct):
@@ -53,26 +58,28 @@ class Joining(msgspec.Struct):
     speech: str
 
 
-def target(view: KernelState) -> Speech | None:
-    """The speech that an interruption would stop."""
+def target(view: KernelState, *, voice: bool = False) -> Speech | None:
+    """The speech that an interruption would stop. ``voice``: by voice without words, which may be an echo."""
     speech = view.speech.on_air()
-    if speech is None or not speech.interruptible or not view.policy.barge_in.enabled or gates.ECHO in view.gates:
+    if speech is None or not speech.interruptible or not view.policy.barge_in.enabled:
         return None
-    return speech
+    return None if voice and gates.ECHO in view.gates else speech
 
 
 def on_voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
     if state.vad:
         out.cancel_timer("turn.false")
         out.cancel_timer("turn.away")
-        if state.overlap is None and target(view) is not None:
+        if state.overlap is None and target(view, voice=True) is not None:
             _open(state, at, view, out)
         elif state.overlap is not None:
             state.overlap.ended = 0.0
+            state.overlap.burst, state.overlap.bursts = at, state.overlap.bursts + 1
             _watch(state.overlap, view, out)
     elif state.overlap is not None:
         state.overlap.ended = at
         out.timer("turn.false", out.now + view.policy.barge_in.false_timeout)
+        _judge(state, view, out)
     else:
         away(state, view, out)
 
@@ -80,7 +87,8 @@ def on_voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
 def _open(state: TurnState, at: float, view: KernelState, out: Out) -> OverlapState:
     speech = target(view)
     continues = state.joins is not None and speech is not None and state.joins.speech == speech.id
-    lap = state.overlap = OverlapState(at, before=len(words_of(_text(state))), continues=continues)
+    before = len(words_of(_text(state)))
+    lap = state.overlap = OverlapState(at, before=before, continues=continues, burst=at, worded=at)
     _watch(lap, view, out)
     return lap
 
@@ -94,7 +102,7 @@ def _text(state: TurnState) -> str:
 
 
 def on_paused(state: TurnState, event: AutoPaused, view: KernelState, out: Out) -> None:
-    speech = target(view)
+    speech = target(view, voice=True)
     if speech is None or speech.id != event.speech:
         return
     lap = state.overlap or _open(state, min(out.now, event.at) - view.policy.barge_in.pause_after, view, out)
@@ -122,9 +130,10 @@ def on_words(state: TurnState, before: str, final: bool, view: KernelState, out:
 def on_timer(state: TurnState, name: str, view: KernelState, out: Out) -> None:
     """``barge``: it is time to decide; ``false``: it has been quiet for long enough."""
     assert state.overlap is not None
-    over = state.overlap.began + barge_in.wordless_limit(view.policy.barge_in)
-    if name == "barge" and state.vad and out.now < over:
-        out.timer("turn.barge", over)
+    limits = (barge_in.wordless_limit(view.policy.barge_in), barge_in.WORDLESS_HOLD)
+    later = [at for limit in limits if (at := state.overlap.began + limit) > out.now]
+    if name == "barge" and state.vad and later:
+        out.timer("turn.barge", min(later))
     _judge(state, view, out)
 
 
@@ -137,12 +146,20 @@ def _judge(state: TurnState, view: KernelState, out: Out) -> None:
     quiet = 0.0 if voiced else out.now - lap.ended
     if not voiced and "turn.false" not in view.timers:
         quiet = max(quiet, view.policy.barge_in.false_timeout)
-    verdict = barge_in.judge(
-        view.policy.barge_in, barge_in.Overlap(text, duration, voiced, quiet=quiet, continues=lap.continues)
-    )
+    if text != lap.text:
+        lap.text, lap.worded = text, out.now
+    speech = view.speech.on_air()
+    heard = barge_in.Overlap(
+        text, duration, voiced, quiet=quiet, continues=lap.continues, bursts=lap.bursts,
+        burst=(out.now if voiced else max(lap.ended, lap.burst)) - lap.burst, words_ago=max(out.now - lap.worded, quiet),
+        floor=ledger.heard_text(speech.segments, max(speech.position, speech.paused_at))[0] if speech else "",
+    )  # fmt: skip
+    verdict = barge_in.judge(view.policy.barge_in, heard)
     if verdict != "undecided" and verdict != lap.verdict:
         lap.verdict = verdict
         out.signal(Overlap(verdict, text, round(duration, 3)))
+    if verdict == "backchannel":
+        state.waved = _text(state)
     if verdict == "interruption" or (verdict in ("backchannel", "false") and not voiced):
         close(state, out)
 
@@ -156,7 +173,8 @@ def close(state: TurnState, out: Out) -> None:
 def dismisses(state: TurnState, text: str, view: KernelState, out: Out) -> bool:
     """Whether what was said over the agent's voice is no turn; then the speech goes on."""
     speech = target(view)
-    if speech is None or not barge_in.too_little(text, view.policy.barge_in):
+    waved = same_words(state.waved, text)
+    if speech is None or not (waved or barge_in.too_little(text, view.policy.barge_in)):
         return False
     if speech.remaining() < NEAR_END:
         return False
@@ -208,7 +226,7 @@ def away(state: TurnState, view: KernelState, out: Out) -> None:
 
 def on_air(state: TurnState, signal: OnAir, view: KernelState, out: Out) -> None:
     out.cancel_timer("turn.away")
-    if state.overlap is None and state.vad and state.phase == "speaking" and target(view) is not None:
+    if state.overlap is None and state.vad and state.phase == "speaking" and target(view, voice=True) is not None:
         _open(state, out.now, view, out)
 
 

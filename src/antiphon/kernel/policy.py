@@ -41,7 +41,8 @@ class BargeInPolicy(msgspec.Struct, frozen=True):
     interruption; ``false_timeout``: after that much silence without words a pause was false: resume.
     ``wordless_after``: seconds of voice that interrupt without words, for a recogniser that has none before its final
     (0: voice without words never does). ``backchannels``: lower-case utterances that never interrupt; ``commands``: that always do
-    (empty: those of ``language``)."""
+    (empty: those of ``language``); ``min_chance``: chance of taking the floor, by the backchannel model (English), from which words
+    interrupt (0: the lists alone)."""
 
     enabled: bool = True
     duck_after: float = 0.12
@@ -55,6 +56,7 @@ class BargeInPolicy(msgspec.Struct, frozen=True):
     echo_warmup: float = 0.0
     wordless_after: float = 0.0
     language: str = "en"
+    min_chance: float = 0.078
 
 
 class LadderPolicy(msgspec.Struct, frozen=True):

@@ -90,7 +90,7 @@ def on_paused(state: SpeechState, event: AutoPaused, view: KernelState, out: Out
         return
     speech.paused_at = event.position
     _hold(speech, out)
-    if target(view) is None:
+    if target(view, voice=True) is None:
         _go_on(speech, out)
     else:
         speech.acked_at = out.now
@@ -125,9 +125,9 @@ def on_overlap(state: SpeechState, signal: Overlap, view: KernelState, out: Out)
         out.signal(Interrupted(speech.id, speech.base))
         stop(state, speech, "interrupted", view, out)
     elif signal.verdict == "hold":
-        move(speech, "pause")  # or the reflex has paused it: the plane is told that it need not go on by itself
-        out.effect(Pause(speech=speech.id))
-        _hold(speech, out)
+        if speech.phase == "paused":  # by the reflex, which knows sooner when the voice stops: nothing else pauses here
+            out.effect(Pause(speech=speech.id))  # the plane is told that it need not go on by itself
+            _hold(speech, out)
     else:
         if signal.verdict == "backchannel":
             out.notify(

@@ -61,7 +61,7 @@ class Spoken(msgspec.Struct):
 
 class TurnState(msgspec.Struct):
     """``due``: voice was heard that no final transcript covers yet. ``waiting``: the delay is over, the final is not
-    there. ``used``: words per segment that went into earlier turns."""
+    there. ``used``: words per segment that went into earlier turns. ``waved``: words that were ruled a backchannel."""
 
     phase: str = "idle"
     count: int = 0
@@ -86,6 +86,7 @@ class TurnState(msgspec.Struct):
     last: Spoken | None = None
     joins: overlap.Joining | None = None
     overlap: overlap.OverlapState | None = None
+    waved: str = ""
     user_state: str = "listening"
 
 

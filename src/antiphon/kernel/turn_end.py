@@ -150,6 +150,7 @@ def reset(state: TurnState, out: Out) -> None:
     out.close(state.score_op)
     move(state, "ended")
     state.heard = {}
+    state.waved = ""
     state.speculated = []
     state.score = state.score_op = state.scored = state.joins = None
     state.due = state.waiting = state.exceeded = state.voiced = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from antiphon.kernel import overlap
+from antiphon.kernel.echo import echoes
 from antiphon.kernel.effects import FlushStt
 from antiphon.kernel.events import (
     Final,
@@ -113,6 +114,8 @@ def on_words(state: TurnState, event: Partial | Final, view: KernelState, out: O
         text = "" if state.phase == "idle" else " ".join(text.split()[used:])
         if not text:
             return
+    if text and echoes(state, text, view, out):
+        text = ""
     before = text_of(state)
     if (final and getattr(event, "at", 0.0) >= state.stretch - 0.3) or (final and not state.voiced):
         state.due = False

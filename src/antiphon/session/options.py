@@ -29,7 +29,8 @@ class InterruptionOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """When the caller's voice stops the agent. Times in seconds of continuous speech: ``duck_after`` lowers the voice,
     ``pause_after`` pauses it, by ``decide_by`` it is ruled on. ``min_words``: words a real interruption has.
     ``false_timeout``: a pause with no words resumes after it. ``backchannels`` / ``commands``: utterances that never /
-    always interrupt (unset: the language's list)."""
+    always interrupt (unset: the language's list). ``min_chance``: chance of taking the floor, by the backchannel model, from
+    which English words interrupt; higher lets more through, 0 goes by the lists alone."""
 
     enabled: bool | None = None
     duck_after: float | None = None
@@ -41,6 +42,7 @@ class InterruptionOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     backchannels: tuple[str, ...] | None = None
     commands: tuple[str, ...] | None = None
     echo_warmup: float | None = None
+    min_chance: float | None = None
 
 
 class LadderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

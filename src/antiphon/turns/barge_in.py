@@ -1,9 +1,12 @@
 """Barge-in: what the caller's voice over the agent's means.
 
 Theory. Three things sound alike in the first 300 ms: noise, a backchannel ("mhm") and somebody who takes the floor.
-The plane's reflex has paused by then; words and duration tell the rest. A command word or enough words that are no
-backchannel interrupt at once. Backchannel words never do, however long they take. Sound without words keeps the agent
-paused for a while (``hold``), then counts as false: the speech goes on at the word where it stopped.
+The plane's reflex has paused by then; words and duration tell the rest. A command word interrupts at once, and so do
+enough words that are no backchannel: by the language's list, and in English by ``backchannel``'s model, which also knows
+that "that's right" is none. Words of the list never interrupt, however long they take. From ``decide_by`` on there is a
+verdict: an interruption; a backchannel, once the voice has stopped and the model is sure; else ``hold``, the agent stays
+paused. Sound without words is held for a while, then counts as false. What was no interruption goes on at the word
+where it stopped.
 """
 
 from __future__ import annotations
@@ -13,24 +16,36 @@ from typing import Literal
 import msgspec
 
 from antiphon.kernel.policy import BargeInPolicy
-from antiphon.turns.languages import language
+from antiphon.turns.backchannel import Heard, takes_floor
+from antiphon.turns.languages import LANGUAGES, language
 from antiphon.turns.words import words_of
 
 Verdict = Literal["undecided", "hold", "backchannel", "interruption", "false"]
 
 WORDLESS_HOLD = 3.0
-"""Seconds for which sound without words may keep the agent paused."""
+"""Seconds for which sound without words, or with words that do not interrupt, may keep the agent paused."""
+EPSILON = 1e-6
 
 
 class Overlap(msgspec.Struct, frozen=True):
-    """The caller sounds while the agent does. ``duration``: seconds since it began. ``voiced``: still going on.
-    ``quiet``: seconds since it stopped. ``continues``: the caller had only just given the floor away."""
+    """The caller sounds while the agent does. ``duration``: seconds from the first sound to the last. ``voiced``: still
+    going on. ``quiet``: seconds since it stopped. ``continues``: the caller had only just given the floor away.
+    ``burst``: length of the newest stretch of voice, ``bursts``: stretches so far; ``words_ago``: seconds since the newest word
+    was said, as far as that is known. ``floor``: what the agent has just said."""
 
     text: str
     duration: float
     voiced: bool
     quiet: float = 0.0
     continues: bool = False
+    burst: float = 0.0
+    bursts: int = 1
+    words_ago: float = 0.0
+    floor: str = ""
+
+    @property
+    def elapsed(self) -> float:
+        return self.duration + self.quiet
 
 
 def is_backchannel(text: str, policy: BargeInPolicy) -> bool:
@@ -56,6 +71,17 @@ def too_little(text: str, policy: BargeInPolicy) -> bool:
     return is_backchannel(text, policy) or len(words_of(text)) < policy.min_words
 
 
+def only_listens(policy: BargeInPolicy, overlap: Overlap) -> bool:
+    """Whether the model takes it for a backchannel. It knows English, and stands back where the user gave lists."""
+    if language(policy.language) is not LANGUAGES["en"] or policy.backchannels or policy.min_chance <= 0:
+        return False
+    heard = Heard(
+        overlap.text, overlap.elapsed, overlap.voiced, overlap.quiet, overlap.burst or overlap.duration, overlap.bursts,
+        overlap.words_ago, overlap.floor,
+    )  # fmt: skip
+    return takes_floor(heard) < policy.min_chance
+
+
 def wordless_limit(policy: BargeInPolicy) -> float:
     """Seconds of voice without words after which it is ruled on."""
     return policy.wordless_after or WORDLESS_HOLD
@@ -63,14 +89,21 @@ def wordless_limit(policy: BargeInPolicy) -> float:
 
 def judge(policy: BargeInPolicy, overlap: Overlap) -> Verdict:
     """The verdict on what is known so far."""
-    if words_of(overlap.text):
-        if is_command(overlap.text, policy) or (overlap.continues and not is_backchannel(overlap.text, policy)):
-            return "interruption"
-        if not too_little(overlap.text, policy):
-            return "interruption"
-        if overlap.voiced or overlap.quiet < policy.false_timeout:
-            return "undecided"
-        return "backchannel"
+    if not words_of(overlap.text):
+        return _wordless(policy, overlap)
+    if is_command(overlap.text, policy) or (overlap.continues and not is_backchannel(overlap.text, policy)):
+        return "interruption"
+    listens = only_listens(policy, overlap)
+    if not listens and not too_little(overlap.text, policy):
+        return "interruption"
+    if overlap.elapsed < policy.decide_by - EPSILON:
+        return "undecided"
+    if overlap.voiced:
+        return "hold" if overlap.duration < WORDLESS_HOLD else "backchannel"
+    return "backchannel" if listens or overlap.quiet >= policy.false_timeout else "undecided"
+
+
+def _wordless(policy: BargeInPolicy, overlap: Overlap) -> Verdict:
     if overlap.voiced:
         if overlap.duration < policy.decide_by:
             return "undecided"
