@@ -11,6 +11,9 @@ import time
 now = time.monotonic
 """Seconds on the machine's monotonic clock, which all its processes share."""
 
+wall = time.time
+"""Seconds since 1970, as the kernel stamps packets."""
+
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a Python thread must let others run, where the plane is a thread. At CPython's default of 5 ms
 every neighbour that computes in Python makes each tick 5 ms late; at 0.5 ms it is under 1 ms."""

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import ipaddress
 import secrets
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -36,6 +35,7 @@ from antiphon.transport.webrtc.ice_settings import (
     public_candidate,
     reaches_out,
 )
+from antiphon.transport.webrtc.udp import Datagram, UdpTransport
 
 GATHER_WITHIN = 5.0
 CONSENT_EVERY = 1.0
@@ -74,6 +74,7 @@ class IceTransport(Connection):
         self._settings = settings
         self._deliver, self._on_candidate, self._now = on_packet, on_candidate, now
         self._known: set[Address] = set()
+        self._polled: _Endpoint | None = None
         self._gathering: asyncio.Task[None] | None = None
         self._consent: asyncio.Task[None] | None = None
         self._consent_at = 0.0
@@ -89,7 +90,7 @@ class IceTransport(Connection):
         if not self._settings.relay_only:
             for rank, address in enumerate(host_addresses(self._settings)):
                 with contextlib.suppress(OSError):
-                    self._protocols.append(await self._bind(address, rank))
+                    self._protocols.append(self._bind(address, rank))
             if not self._protocols:
                 self.problems.append("No UDP port could be opened.")
         endpoints = list(self._protocols)
@@ -120,9 +121,10 @@ class IceTransport(Connection):
         if usable and not address.is_multicast and len(self._remote_candidates) < _MOST_PAIRS and not self._closing:
             self._add_remote_candidate(candidate, candidate.host)
 
-    async def _bind(self, address: str, rank: int) -> _Endpoint:
-        sock = open_socket(address, self._settings.ports)  # closed by its transport, also when that cannot begin
-        _, endpoint = await self._loop.create_datagram_endpoint(lambda: _Endpoint(self, sock), sock=sock)
+    def _bind(self, address: str, rank: int) -> _Endpoint:
+        sock = open_socket(address, self._settings.ports)
+        endpoint = _Endpoint(self)
+        endpoint.udp = UdpTransport(self._loop, sock, endpoint)
         endpoint.local_candidate = host_candidate(address, sock.getsockname()[1], rank)
         return endpoint
 
@@ -169,7 +171,7 @@ class IceTransport(Connection):
         return await relayed_candidate(
             component=COMPONENT,
             hide_related_address=self._settings.relay_only,
-            protocol_factory=lambda: _Endpoint(self, None),
+            protocol_factory=lambda: _Endpoint(self),
             turn_server=(server.host, server.port),
             turn_username=server.username,
             turn_password=server.credential,
@@ -185,20 +187,36 @@ class IceTransport(Connection):
         await self.connect()
         self.heard_at = self._answered_at = self._consent_at = self._now()
 
+    def hand_over(self) -> None:
+        """From now on somebody calls ``poll`` every tick: the loop need not be woken for each packet."""
+        self._poll_selected()
+
     def transmit(self, data: bytes) -> bool:
         """Send to the peer, from any thread. False: not sent (no path, or the socket is full)."""
         pair = self._nominated.get(COMPONENT)
         if pair is None:
             return False
         endpoint = cast(_Endpoint, pair.protocol)
-        if endpoint.socket is None:
-            self._loop.call_soon_threadsafe(self._send_relayed, endpoint, data, pair.remote_addr)
-            return True
-        try:
-            endpoint.socket.sendto(data, pair.remote_addr)
-        except (OSError, ValueError):
-            return False
+        if endpoint.udp is not None:
+            return endpoint.udp.try_send(data, pair.remote_addr)
+        self._loop.call_soon_threadsafe(self._send_relayed, endpoint, data, pair.remote_addr)
         return True
+
+    def poll(self) -> list[tuple[float, bytes]]:
+        """What has come on the path, with its age in seconds; for the plane's tick. The rest goes to the loop."""
+        polled = self._polled
+        if polled is None or polled.udp is None:
+            return []
+        found, rest = [], []
+        for datagram in polled.udp.poll():
+            host, port = datagram.address[:2]
+            if (host, port) in self._known and protocol(datagram.data) in ("rtp", "rtcp"):
+                found.append((datagram.age, datagram.data))
+            else:
+                rest.append(datagram)
+        if rest:
+            self._loop.call_soon_threadsafe(polled.take, rest)
+        return found
 
     def advance(self, now: float) -> None:
         """Ask for consent when it is time to; leave a silent path for one that answers."""
@@ -263,8 +281,21 @@ class IceTransport(Connection):
             if pair is not silent and pair.state is CandidatePair.State.SUCCEEDED:
                 self._nominated[COMPONENT] = pair
                 self._check_list.remove(silent)
+                self._poll_selected()
                 self._silences = 0
                 return
+
+    def _poll_selected(self) -> None:
+        """The selected path's socket is read by ``poll``, all others by the loop."""
+        pair = self._nominated.get(COMPONENT)
+        if pair is None:
+            return
+        before, self._polled = self._polled, cast(_Endpoint, pair.protocol)
+        if before is not self._polled:
+            if before is not None and before.udp is not None:
+                before.udp.watch()
+            if self._polled.udp is not None:
+                self._polled.udp.leave()
 
     @staticmethod
     def _send_relayed(endpoint: _Endpoint, data: bytes, address: Address) -> None:
@@ -296,15 +327,22 @@ class IceTransport(Connection):
         if pair.state is CandidatePair.State.SUCCEEDED:
             self._known.add(pair.remote_addr)
         super().check_complete(pair)
+        if self._polled is not None:
+            self._poll_selected()
 
 
 class _Endpoint(StunProtocol):
-    """One local candidate's socket; ``socket`` is ``None`` where a TURN server relays."""
+    """One local candidate's socket: ``udp``, or ``None`` where a TURN server relays."""
 
-    def __init__(self, transport: IceTransport, sock: socket.socket | None) -> None:
+    def __init__(self, transport: IceTransport) -> None:
         super().__init__(transport)
-        self.socket = sock
+        self.udp: UdpTransport | None = None
         self._ice = transport
+
+    def take(self, datagrams: Sequence[Datagram]) -> None:
+        """What was polled and is not for the plane."""
+        for datagram in datagrams:
+            self.datagram_received(datagram.data, datagram.address)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         assert isinstance(data, bytes)

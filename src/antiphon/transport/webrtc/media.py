@@ -84,7 +84,7 @@ class PeerMedia:
     def capture(self, now: float) -> list[AudioFrame]:
         """The caller's sound that is complete by ``now``."""
         srtp, session = self._srtp, self._session
-        for arrived, data in self.peer.take():
+        for arrived, data in self.peer.take(now):
             rtcp = protocol(data) == "rtcp"
             packet = srtp.unprotect_rtcp(data) if rtcp else srtp.unprotect(data)
             if packet is not None:

@@ -70,11 +70,12 @@ class PeerConnection:
 
     # --- the plane's side ----------------------------------------------------------------------------------------------
 
-    def take(self) -> list[tuple[float, bytes]]:
-        """The RTP and RTCP packets that have arrived, with their times, still protected."""
+    def take(self, now: float) -> list[tuple[float, bytes]]:
+        """The RTP and RTCP packets that have arrived by ``now``, with their times, still protected."""
         taken = []
         while self._arrived:
             taken.append(self._arrived.popleft())
+        taken += [(now - age, data) for age, data in self._path.poll()]
         return taken
 
     def send(self, packets: Sequence[bytes]) -> None:
@@ -177,6 +178,8 @@ class PeerConnection:
             self._network.spawn(path.aclose())
             return
         old, self._path = self._path, path
+        if self.srtp is not None:
+            path.hand_over()
         self._network.spawn(old.aclose())
         if self._dtls.state == "new":
             self._dtls.start(self._now())
@@ -248,6 +251,7 @@ class PeerConnection:
         elif dtls.keys is not None and self.srtp is None:
             self.srtp = SrtpSession(dtls.keys)
             self._path.heard_at = self._now()
+            self._path.hand_over()
             self._become("connected")
 
     def _flush_dtls(self) -> None:
