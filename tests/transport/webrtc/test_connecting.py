@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -283,3 +285,15 @@ def test_ice_servers_are_named_as_browsers_name_them() -> None:
 def test_a_wrong_setting_is_said_before_any_call(options: dict[str, Any], why: str) -> None:
     with pytest.raises((ConfigurationError, AudioError), match=why):
         make_leg(options)
+
+
+def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leg, "_PACKAGES", ("aioice", "no_such_package"))
+    with pytest.raises(ConfigurationError, match=r"no_such_package.*antiphon\[webrtc\]"):
+        make_leg({})
+
+
+def test_opening_a_line_imports_nothing_that_takes_long() -> None:
+    script = "import sys, antiphon.transport.webrtc.leg as leg; leg.make_leg({}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {"aioice", "cryptography", "OpenSSL", "pylibsrtp"} & set(done.stdout.split()) == set()

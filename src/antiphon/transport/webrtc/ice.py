@@ -24,17 +24,16 @@ from aioice.ice import (
     server_reflexive_candidate,
 )
 
-from antiphon.transport.webrtc.demux import protocol
-from antiphon.transport.webrtc.ice_servers import StunServer, TurnServer, server_addresses
-from antiphon.transport.webrtc.ice_settings import (
+from antiphon.transport.webrtc.candidates import (
     COMPONENT,
-    IceSettings,
-    host_addresses,
+    candidate_line,
     host_candidate,
-    open_socket,
     public_candidate,
     reaches_out,
 )
+from antiphon.transport.webrtc.demux import protocol
+from antiphon.transport.webrtc.ice_servers import StunServer, TurnServer, server_addresses
+from antiphon.transport.webrtc.ice_settings import IceSettings, host_addresses, open_socket
 from antiphon.transport.webrtc.udp import Datagram, UdpTransport
 
 GATHER_WITHIN = 5.0
@@ -102,7 +101,7 @@ class IceTransport(Connection):
             self._gathering = self._loop.create_task(self._ask_servers(endpoints))
         else:
             self._loop.call_soon(self._on_candidate, None)
-        return [_text(candidate) for candidate in found]
+        return [candidate_line(candidate) for candidate in found]
 
     def add_candidate(self, text: str) -> None:
         """A candidate of the peer, as in SDP. Names (mDNS) are not looked up: such a peer's checks reach us and show its
@@ -162,7 +161,7 @@ class IceTransport(Connection):
             for remote in self._remote_candidates:
                 self._pair_remote_candidate(remote)
             self.sort_check_list()
-        self._on_candidate(_text(candidate))
+        self._on_candidate(candidate_line(candidate))
 
     async def _reflexive(self, endpoint: StunProtocol, server: StunServer) -> tuple[Candidate, None]:
         return await server_reflexive_candidate(endpoint, (server.host, server.port))
@@ -363,7 +362,3 @@ class _Endpoint(StunProtocol):
             self._ice.malformed += 1
             return
         super().datagram_received(data, addr)
-
-
-def _text(candidate: Candidate) -> str:
-    return f"candidate:{candidate.to_sdp()}"

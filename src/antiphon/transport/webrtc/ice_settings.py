@@ -1,4 +1,4 @@
-"""Which of this machine's addresses and ports are offered to callers (RFC 8445, 5.1.1), as its operator wants it."""
+"""Which of this machine's addresses, ports and servers are used for calls, as its operator wants it; the sockets for them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from collections.abc import Sequence
 
 import ifaddr
 import msgspec
-from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 
 from antiphon.errors import ConfigurationError
 from antiphon.transport.webrtc.ice_servers import IceServer, server_addresses
-
-COMPONENT = 1
-"""RTP and RTCP share the only one."""
 
 _MOST_ADDRESSES = 16
 _MOST_TRIES = 256
@@ -82,43 +78,6 @@ def open_socket(address: str, ports: tuple[int, int] | None) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
         return sock
     raise OSError(f"No UDP port is free on {address}.")
-
-
-def host_candidate(address: str, port: int, rank: int) -> Candidate:
-    """``rank``: 0 for the address that is liked best."""
-    return Candidate(
-        foundation=candidate_foundation("host", "udp", address),
-        component=COMPONENT,
-        transport="udp",
-        priority=candidate_priority(COMPONENT, "host", 65535 - rank),
-        host=address,
-        port=port,
-        type="host",
-    )
-
-
-def public_candidate(base: Candidate, address: str) -> Candidate | None:
-    """``base`` as it is seen from outside under ``address``, if that is possible."""
-    inside, outside = ipaddress.ip_address(base.host), ipaddress.ip_address(address)
-    if inside.is_loopback or inside.version != outside.version:
-        return None
-    return Candidate(
-        foundation=candidate_foundation("srflx", "udp", base.host),
-        component=COMPONENT,
-        transport="udp",
-        priority=candidate_priority(COMPONENT, "srflx"),
-        host=str(outside),
-        port=base.port,
-        type="srflx",
-        related_address=base.host,
-        related_port=base.port,
-    )
-
-
-def reaches_out(host: str) -> bool:
-    """Whether a STUN server can be asked from there."""
-    address = ipaddress.ip_address(host)
-    return address.version == 4 and not address.is_loopback
 
 
 def _tries(limits: tuple[int, int] | None) -> Sequence[int]:

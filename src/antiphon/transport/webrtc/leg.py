@@ -10,19 +10,19 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from antiphon.audio import driver
 from antiphon.audio.frames import EAR_RATE, PLAY_RATE, AudioFrame
 from antiphon.audio.leg import LegEvent
-from antiphon.errors import AudioError
+from antiphon.errors import AudioError, ConfigurationError
 from antiphon.transport.webrtc import sdp
 from antiphon.transport.webrtc.ice_settings import IceSettings
 from antiphon.transport.webrtc.media import PeerMedia
 from antiphon.transport.webrtc.network import Network
-from antiphon.transport.webrtc.peer_connection import PeerConnection
 from antiphon.transport.webrtc.signals import (
     Bye,
     Candidate,
@@ -39,9 +39,13 @@ from antiphon.transport.webrtc.signals import (
     write,
 )
 
+if TYPE_CHECKING:
+    from antiphon.transport.webrtc.peer_connection import PeerConnection
+
 MEDIA_WITHIN = 10.0
 """Seconds without sound from the page until it is told."""
 
+_PACKAGES = ("aioice", "pylibsrtp", "OpenSSL")
 _STATS_EVERY = 1.0
 _MOST_SIGNALS = 512
 _MOST_OFFERS = 10
@@ -258,6 +262,8 @@ class WebRTCLeg:
     # --- the network thread ----------------------------------------------------------------------------------------------
 
     def _on_offer(self, now: float, signal: Offer) -> None:
+        from antiphon.transport.webrtc.peer_connection import PeerConnection
+
         network = self._network
         if network is None:
             return
@@ -306,6 +312,11 @@ class WebRTCLeg:
 
 def make_leg(options: Mapping[str, Any]) -> WebRTCLeg:
     """Options as of ``WebRTCOptions``, in plain data."""
+    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
+        raise ConfigurationError(
+            f"WebRTC calls need packages that are not installed: {', '.join(missing)}.",
+            hint="Run: pip install 'antiphon[webrtc]'.",
+        )
     try:
         return WebRTCLeg(msgspec.convert(dict(options), WebRTCOptions))
     except msgspec.ValidationError as error:

@@ -7,7 +7,7 @@ page reports it, is what was heard; between reports nothing is added. Without re
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from antiphon.audio.frames import EAR_RATE, PLAY_RATE, AudioFrame
 from antiphon.audio.opus import OpusDecoder, OpusEncoder
@@ -15,9 +15,11 @@ from antiphon.transport.rtp.receiver import RtpReceiver
 from antiphon.transport.rtp.sender import RtpSender
 from antiphon.transport.rtp.session import RtpSession
 from antiphon.transport.webrtc.demux import protocol
-from antiphon.transport.webrtc.peer_connection import PeerConnection
 from antiphon.transport.webrtc.signals import Playout, Stats
-from antiphon.transport.webrtc.srtp import SrtpSession
+
+if TYPE_CHECKING:
+    from antiphon.transport.webrtc.peer_connection import PeerConnection
+    from antiphon.transport.webrtc.srtp import SrtpSession
 
 REPORTS_FRESH = 1.0
 """Seconds after which a page that reported its playout is taken not to do so any more."""

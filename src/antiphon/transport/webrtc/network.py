@@ -1,7 +1,7 @@
 """The network thread: one event loop for the sockets and handshakes of all WebRTC legs of a process.
 
 Begins with the first leg and ends after the last. Its ticker drives what waits for time; nothing in it waits for the plane,
-and the plane never waits for it.
+and the plane never waits for it: what takes long to import (cryptography, aioice) is imported here.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from antiphon.audio import driver
-from antiphon.transport.webrtc.dtls import Certificate
+
+if TYPE_CHECKING:
+    from antiphon.transport.webrtc.dtls import Certificate
 
 TICK = 0.05
 """Seconds between two looks at what waits for time."""
@@ -75,6 +77,8 @@ class Network:
     @property
     def certificate(self) -> Certificate:
         """This process's; a new one each week."""
+        from antiphon.transport.webrtc.dtls import Certificate
+
         if self._certificate is None or driver.now() - self._made_at > _RENEW_AFTER:
             self._certificate, self._made_at = Certificate(), driver.now()
         return self._certificate
@@ -100,6 +104,8 @@ class Network:
             _log.error("A task of the WebRTC network failed.", exc_info=task.exception())
 
     def _run(self) -> None:
+        import antiphon.transport.webrtc.peer_connection  # noqa: F401  (so that the first offer finds it)
+
         asyncio.set_event_loop(self.loop)
         self._next = driver.now()
         self.loop.call_soon(self._tick)

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from antiphon.errors import AntiphonError
 from antiphon.transport.webrtc import sdp
@@ -18,9 +18,11 @@ from antiphon.transport.webrtc.demux import protocol
 from antiphon.transport.webrtc.dtls import Certificate, DtlsEndpoint
 from antiphon.transport.webrtc.ice import IceTransport
 from antiphon.transport.webrtc.ice_settings import IceSettings
-from antiphon.transport.webrtc.network import Network
 from antiphon.transport.webrtc.signals import Answer, Connection, Error, FromLeg, LocalCandidate
 from antiphon.transport.webrtc.srtp import SrtpSession
+
+if TYPE_CHECKING:
+    from antiphon.transport.webrtc.network import Network
 
 State = Literal["connecting", "connected", "lost", "closed"]
 
