@@ -107,6 +107,21 @@ def test_what_is_kept_becomes_facts() -> None:
     assert call.notices("dtmf") == [{"leg": "phone", "digit": "5"}]
 
 
+def test_key_tones_go_to_every_leg_with_sound() -> None:
+    call = Call()
+    call.send(ev.LegUp(leg="chat", medium="text"), ev.DtmfAsked(digits="1#"))
+    assert [(e.leg, e.digits) for e in call.all(fx.SendDtmf)] == [("phone", "1#")]
+    call.send(ev.CloseAsked(), ev.DtmfAsked(digits="2"))
+    assert len(call.all(fx.SendDtmf)) == 1
+
+
+def test_key_tones_asked_for_before_the_leg_is_up_wait_for_it() -> None:
+    call = Call(leg="")
+    call.send(ev.DtmfAsked(digits="1"), ev.DtmfAsked(digits="2" * 100))
+    call.send(ev.LegUp(leg="chat", medium="text"), ev.LegUp(leg="phone"))
+    assert [(e.leg, len(e.digits)) for e in call.all(fx.SendDtmf)] == [("phone", 64)]
+
+
 # --- legs --------------------------------------------------------------------------------------------------------
 
 

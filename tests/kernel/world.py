@@ -529,7 +529,7 @@ class World:
             ev.InterruptAsked(), ev.InterruptAsked(force=True), ev.DisallowInterruptions(speech="reply.1.1"),
             ev.AgentAsked(agent=self.agent()), ev.PolicyChanged(policy=self.policy()),
             ev.CommitTurn(ask=n, timeout=rng.choice((0.5, 2.0)), reply=self.chance(0.8)), ev.ClearTurn(),
-            ev.Dtmf(leg="l", digit="5"), ev.SttLost(error="deaf", recovering=True),
+            ev.Dtmf(leg="l", digit="5"), ev.DtmfAsked(digits="5#"), ev.SttLost(error="deaf", recovering=True),
             ev.AgentReconfigured(agent="a", tools_removed=("t",)), ev.StateSaved(agent="a", state="{}"), ev.StateSaved(agent="", state="{}"),
             ev.TaskDone(task="t", result="1"), ev.EndScore(op=(0, 99), probability=1.0),
         ))  # fmt: skip

@@ -160,6 +160,21 @@ def test_keys_reach_the_session_and_a_cleaned_line_is_left() -> None:
     assert not result.left
 
 
+def test_the_agent_presses_keys_and_the_log_knows() -> None:
+    class Presser(Clerk):
+        async def on_enter(self) -> None:
+            self.session.send_dtmf("5#")
+
+    async def caller(live: LiveCaller) -> None:
+        await live.stays_silent(1.0)
+        heard.append(live.heard_digits)
+
+    heard: list[str] = []
+    result = simulate(Presser, caller)
+    assert heard == ["5#"]
+    assert [event.digits for event in result.log.inputs if type(event).__name__ == "DtmfAsked"] == ["5#"]
+
+
 def test_a_text_turn_is_checked_with_expectations() -> None:
     async def main() -> None:
         from antiphon import AgentSession

@@ -102,6 +102,12 @@ class Dtmf(Event, frozen=True, kw_only=True, tag="dtmf"):
     digit: str
 
 
+class DtmfAsked(Event, frozen=True, kw_only=True, tag="dtmf.asked"):
+    """``session.send_dtmf``: key tones to every leg with sound."""
+
+    digits: str
+
+
 # --- the caller's turn -------------------------------------------------------------------------------------------
 
 
@@ -410,7 +416,7 @@ class PolicyChanged(Event, frozen=True, kw_only=True, tag="policy.changed"):
 
 AnyEvent = (
     Start | Resumed | Fenced | Drain | CloseAsked | Closed | Tick
-    | LegUp | LegDown | LegHeld | MediaConfirmed | Dtmf
+    | LegUp | LegDown | LegHeld | MediaConfirmed | Dtmf | DtmfAsked
     | Vad | Partial | Final | SttLost | EndScore | ProviderTurn | Typed | CommitTurn | ClearTurn
     | SayAsked | ReplyAsked | InterruptAsked | DisallowInterruptions
     | Segment | Synthesised | AudioDone | ToolCall | Generated | ReplyFailed

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from antiphon.kernel import gates
-from antiphon.kernel.events import Dtmf, LegDown, LegHeld, LegUp, MediaConfirmed, Start
+from antiphon.kernel.effects import SendDtmf
+from antiphon.kernel.events import Dtmf, DtmfAsked, LegDown, LegHeld, LegUp, MediaConfirmed, Start
 from antiphon.kernel.facts import LegJoined, LegLeft
 from antiphon.kernel.signals import OnAir, PartyGone, Timer
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from antiphon.kernel.out import Out
     from antiphon.kernel.state import KernelState
 
+MOST_DIGITS = 64
+"""Key tones that wait for a first leg."""
 LEG_WAIT = 120.0
 """Seconds for which speech waits for a first leg."""
 HOLD_MAX = 900.0
@@ -49,6 +52,8 @@ class LegsState(msgspec.Struct):
     legs: dict[str, Leg] = {}
     warmed: bool = False
     """The echo canceller has had its time."""
+    digits: str = ""
+    """Key tones asked for before there was a leg to send them on."""
 
 
 def move(state: LegsState, leg: str, cause: str) -> bool:
@@ -85,6 +90,9 @@ def on_up(state: LegsState, event: LegUp, view: KernelState, out: Out) -> None:
         confirm = view.policy.media_confirm
         if confirm > 0 and event.medium == "audio":
             out.gate(gates.MEDIA, "legs", out.now + confirm)
+    if state.digits and event.medium == "audio":
+        out.effect(SendDtmf(leg=event.leg, digits=state.digits))
+        state.digits = ""
     out.ungate(gates.LEGS)
 
 
@@ -130,6 +138,14 @@ def on_dtmf(state: LegsState, event: Dtmf, view: KernelState, out: Out) -> None:
     out.notify("dtmf", leg=event.leg, digit=event.digit)
 
 
+def on_dtmf_asked(state: LegsState, event: DtmfAsked, view: KernelState, out: Out) -> None:
+    if not state.legs:
+        state.digits = (state.digits + event.digits)[:MOST_DIGITS]
+    for name, leg in state.legs.items():
+        if leg.medium == "audio":
+            out.effect(SendDtmf(leg=name, digits=event.digits))
+
+
 def on_air(state: LegsState, signal: OnAir, view: KernelState, out: Out) -> None:
     warmup = view.policy.barge_in.echo_warmup
     if warmup > 0 and not state.warmed:
@@ -144,6 +160,7 @@ HANDLERS: dict[type, Any] = {
     LegHeld: on_held,
     MediaConfirmed: on_confirmed,
     Dtmf: on_dtmf,
+    DtmfAsked: on_dtmf_asked,
     Timer: on_timer,
     OnAir: on_air,
 }

@@ -20,6 +20,7 @@ from antiphon.kernel.events import (
     Closed,
     CommitTurn,
     Drain,
+    DtmfAsked,
     Event,
     Fenced,
     Final,
@@ -66,7 +67,7 @@ BEFORE = (Start, LegUp, LegDown, LegHeld, MediaConfirmed, PolicyChanged, CloseAs
 """Events that mean something before the start."""
 BEGIN = (Typed, CommitTurn, AgentAsked)
 """Events that begin something: refused while the session drains."""
-CALLS = (*BEGIN, SayAsked, ReplyAsked, FloorAsked, Vad, Partial, Final, ProviderTurn)
+CALLS = (*BEGIN, SayAsked, ReplyAsked, FloorAsked, DtmfAsked, Vad, Partial, Final, ProviderTurn)
 """Events that mean nothing any more while it closes."""
 
 

@@ -379,8 +379,7 @@ class LiveSession:
 
     def send_dtmf(self, digits: str) -> None:
         """Send key tones to the far end, where the leg can."""
-        shell = self._running()
-        shell.lane.run(shell.bridge.digits, digits)
+        self._running().post(ev.DtmfAsked(digits=digits))
 
 
 def _speech_id(kind: str) -> str:

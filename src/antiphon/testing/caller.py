@@ -42,6 +42,11 @@ class LiveCaller:
         """Every word of the agent heard so far."""
         return self._leg.ear.text
 
+    @property
+    def heard_digits(self) -> str:
+        """Every key tone that the agent sent so far."""
+        return self._leg.sent_digits
+
     # --- making sound --------------------------------------------------------------------------------------------
 
     async def says(
