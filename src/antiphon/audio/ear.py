@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from antiphon.audio.edges import Edge, EdgeDetector, EnergyGate
 from antiphon.audio.frames import EAR_RATE, AudioFrame
 from antiphon.audio.mixing import loudness
+from antiphon.audio.onset import Onset
 from antiphon.audio.resample import Resampler
 from antiphon.models.vad import VADModel, VADOptions
 
@@ -53,6 +54,7 @@ class Ear:
         self._window = model.window if model else 512
         self._echo = echo
         self._gate = EnergyGate(options.energy_gate)
+        self._onset = Onset()
         self._resampler = Resampler(rate, EAR_RATE)
         self._waiting: deque[NDArray[np.int16]] = deque()
         self._held = 0
@@ -62,6 +64,15 @@ class Ear:
         self._asked: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
         self._block_at = 0.0
         self._block_speech: bool | None = None
+
+    @property
+    def voiced_until(self) -> float:
+        """Sample time up to which the current speech is known to go on; infinite where sound is symbolic."""
+        edges, onset = self.edges, self._onset
+        if self._model is None:
+            return float("inf") if edges.voiced else 0.0
+        loud = edges.speaking_since is not None and onset.until > edges.speaking_since
+        return min(edges.voiced_until, onset.until) if loud else edges.voiced_until
 
     def configure(self, options: VADOptions) -> None:
         """New settings, from the next window on."""
@@ -161,7 +172,8 @@ class Ear:
         self._count += block.size
         speech: bool | None = None
         if probability is not None:
-            edge = self.edges.judge(probability, at, at + block.size / EAR_RATE)
+            self._onset.hear(block, at, probability >= self.edges.options.deactivation)
+            edge = self.edges.judge(probability, at, at + block.size / EAR_RATE, self._onset.since)
             if edge is not None:
                 self.found.append(edge)
             speech = probability >= self.edges.options.activation or self.edges.voiced

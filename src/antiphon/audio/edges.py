@@ -9,6 +9,9 @@ from typing import Literal, NamedTuple
 
 from antiphon.models.vad import VADOptions
 
+LOOK_BACK = 0.1
+"""Seconds by which speech may have begun before the detector's first stretch of it."""
+
 _HANG = 8
 _MARGIN = 6.0
 _EPSILON = 1e-6
@@ -28,6 +31,8 @@ class EdgeDetector:
         self.options = options
         self.speaking_since: float | None = None
         """When the current speech began; ``None`` between speeches."""
+        self.voiced_until = 0.0
+        """End of the newest stretch that was speech."""
         self._candidate: float | None = None
 
     @property
@@ -35,9 +40,12 @@ class EdgeDetector:
         """Speech is going on and the last stretch was speech."""
         return self.speaking_since is not None and self._candidate is None
 
-    def judge(self, probability: float, start: float, end: float) -> Edge | None:
-        """``probability`` of speech in the stretch from ``start`` to ``end``."""
+    def judge(self, probability: float, start: float, end: float, loud_since: float | None = None) -> Edge | None:
+        """``probability`` of speech in the stretch from ``start`` to ``end``; ``loud_since``: since when the sound stands out
+        from the room without a break, where that is known."""
         options = self.options
+        if probability >= (options.activation if self.speaking_since is None else options.deactivation):
+            self.voiced_until = end
         if self.speaking_since is None:
             if probability < (options.activation if self._candidate is None else options.deactivation):
                 self._candidate = None
@@ -45,7 +53,10 @@ class EdgeDetector:
             if self._candidate is None:
                 self._candidate = start
             if end - self._candidate >= options.min_speech - _EPSILON:
-                self.speaking_since, self._candidate = self._candidate, None
+                began = self._candidate
+                if loud_since is not None and loud_since < began + (end - start):
+                    began = max(loud_since, began - LOOK_BACK)
+                self.speaking_since, self._candidate = began, None
                 return Edge("start", self.speaking_since)
             return None
         if probability >= options.deactivation:

@@ -247,10 +247,10 @@ class Line:
         return speech.name, since
 
     def _reflexes(self, now: float) -> None:
-        reflex, edges = self._reflex, self.ear.edges
+        reflex, edges, until = self._reflex, self.ear.edges, self.ear.voiced_until
         for _ in range(4):
             on_air, air_since = self._on_air(now)
-            action = reflex.decide(now, edges.speaking_since, edges.voiced, on_air, air_since)
+            action = reflex.decide(now, edges.speaking_since, edges.voiced, until, on_air, air_since)
             if action is None:
                 return
             speech = reflex.speech

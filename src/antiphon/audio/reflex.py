@@ -2,6 +2,9 @@
 
 Pure decision table over times; the line carries the decisions out. After a pause it waits ``hold_max`` for somebody to
 decide and then lets the agent go on. It acts once on each utterance over each speech.
+
+To pause it wants speech that lasted for ``pause_after`` in the sound itself: a hum that ended shortly before does not pause,
+though that is known only later; a word with a gap inside it does, though the gap may have begun.
 """
 
 from __future__ import annotations
@@ -12,6 +15,10 @@ from antiphon.audio.seam import ReflexSettings
 
 Action = Literal["ducked", "paused", "released", "resumed"]
 _EPSILON = 1e-6
+_EXACT = 0.03
+"""Seconds: how exactly the end of a voice is known."""
+_DOUBT = 0.2
+"""Seconds after which a voice that still goes on pauses, whatever is known of its loudness."""
 
 
 class BargeInReflex:
@@ -25,15 +32,19 @@ class BargeInReflex:
         self._paused_at = 0.0
         self._spent: tuple[float, str] | None = None
 
-    def decide(self, now: float, since: float | None, voiced: bool, on_air: str, air_since: float) -> Action | None:
-        """``since``: start of the caller's current speech; ``voiced``: it has not fallen silent; ``on_air``: the
-        interruptible speech that sounds (empty: none) and ``air_since``, when it began."""
+    def decide(
+        self, now: float, since: float | None, voiced: bool, until: float, on_air: str, air_since: float
+    ) -> Action | None:
+        """``since``: start of the caller's current speech; ``voiced``: it has not fallen silent; ``until``: sample time up to
+        which it is known to last; ``on_air``: the interruptible speech that sounds (empty: none) and ``air_since``, when it
+        began."""
         if self.state == "paused":
             return self._settle("resumed") if now >= self._paused_at + self.settings.hold_max - _EPSILON else None
         if self.state == "ducked":
             if since is None or not self.armed or on_air != self.speech:
                 return self._settle("released")
-            if voiced and now >= max(since, air_since) + self.settings.pause_after - _EPSILON:
+            due = max(since, air_since) + self.settings.pause_after - _EPSILON
+            if now >= due and (until >= due - _EXACT or (voiced and now >= due + _DOUBT)):
                 self.state, self._paused_at, self._spent = "paused", now, (since, on_air)
                 return "paused"
             return None
