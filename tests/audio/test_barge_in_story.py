@@ -9,7 +9,7 @@ from antiphon.audio.frames import PLAY_RATE, AudioFrame, Symbol
 from antiphon.audio.seam import ArmReflex, LineConfig, MicAudio, PushAudio, Reflex, ReflexSettings, VadEdge
 from antiphon.transport.memory import MemoryLeg
 from antiphon.transport.symbolic import SymbolicLeg
-from tests.audio.plane_driver import START, Story, tone
+from tests.audio.plane_driver import START, Story, counting, tone
 
 CALLER_AT = 1.0
 
@@ -144,3 +144,22 @@ def test_symbolic_words_heard_are_the_stretches_that_sounded() -> None:
     again = next(run for run in runs if run.at > START + 1.0)
     assert again.symbol is not None
     assert (again.at, again.symbol.start, again.segment) == (pytest.approx(START + 1.4), 0.25, 3)
+
+
+def test_what_goes_on_after_a_pause_is_the_same_sound_to_the_sample() -> None:
+    """A hum of 500 ms: ducked, paused, let go on by the core at the word. No sample is lost, the word's beginning comes again."""
+    story = Story(MemoryLeg(caller(0.5), out_rate=PLAY_RATE))
+    told = counting(3 * PLAY_RATE)
+    story.push("s", told)
+    story.play("s")
+    story.run(CALLER_AT + 0.9)
+    paused = story.heard(Reflex)[-1]
+    assert paused.action == "paused"
+    word = paused.position - 2_000
+    story.resume("s", word)
+    story.run(4.0)
+    heard = story.leg.sounded()
+    assert heard.size == told.size + 2_000
+    fade, ducked = PLAY_RATE // 200, round((CALLER_AT + 0.1) * PLAY_RATE)
+    assert np.array_equal(heard[:ducked], told[:ducked])
+    assert np.array_equal(heard[paused.position + fade :], told[word + fade :])
