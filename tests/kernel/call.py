@@ -86,8 +86,11 @@ class Call:
 
     # --- the caller ----------------------------------------------------------------------------------------------
 
-    def says(self, text: str, *, length: float = 1.0, segment: str = "", final: bool = True) -> None:
-        """A whole utterance with its final transcript 0.2 s after its end."""
+    def says(
+        self, text: str, *, length: float = 1.0, segment: str = "", final: bool = True, scored: bool = True
+    ) -> None:
+        """A whole utterance with its final transcript 0.2 s after its end. ``scored``: the end-of-turn model answers the
+        pause at once, that it does not know."""
         segment = segment or f"s{self.seq}"
         start = self.now
         self.send(ev.Vad(edge="start", at=start))
@@ -97,6 +100,15 @@ class Call:
         self.send(ev.Vad(edge="end", at=start + length))
         if final:
             self.send(ev.Final(segment=segment, revision=2, text=text, at=start + length))
+        if scored:
+            self.scores(None)
+
+    def scores(self, probability: float | None) -> None:
+        """The end-of-turn model answers what it was asked, if it was."""
+        self.wait(0.0)
+        op = self.state.turn.score_op
+        if op is not None:
+            self.send(ev.EndScore(op=op, probability=probability))
 
     def asks(self, text: str = "what time is it") -> None:
         """Says it and waits until the turn is committed."""

@@ -100,6 +100,22 @@ class Rules:
         ):
             raise Broken("K1", f"silence since {self.silent_since:.2f} while {owner} has the move ({reason})")
         self.agents_move = agents
+        self.held(world)
+
+    def held(self, world: World) -> None:
+        """An answer is held exactly while the caller goes on, and nobody works on what it will not be."""
+        state = world.kernel.state
+        if state.lifecycle.phase not in ("running", "draining"):
+            return
+        speaking = state.turn.phase != "idle" and "floor" in state.gates
+        words = any(heard.text for heard in state.turn.heard.values())
+        for reply in state.reply.replies.values():
+            if reply.phase == "held" and not speaking and not state.agents.turns:
+                raise Broken("K1", f"{reply.base} is held, and the caller says nothing")
+            sounds = state.speech.sounding_of(reply.base) or state.speech.heard_of(reply.base)
+            busy = reply.phase == "generating" and reply.turn and reply.interruptible and not reply.calls and not sounds
+            if busy and words and speaking and state.policy.turn.mode != "manual" and not state.tools.acted(reply.base):
+                raise Broken("K4", f"{reply.base} is still being made while the caller goes on")
 
     # --- K2 ------------------------------------------------------------------------------------------------------
 

@@ -235,8 +235,9 @@ def test_a_fenced_session_falls_silent_without_another_fact() -> None:
 def test_a_new_owner_goes_on_with_everything() -> None:
     call = Call(agent("a", hooks="enter exit turn"))
     returned(call, "on_enter")
-    call.says("what time is it")
-    call.wait(0.05)
+    call.says("what time is it", scored=False)
+    call.scores(0.5)
+    call.wait(0.25)
     call.clear()
     call.send(ev.Resumed(epoch=2))
     assert call.one(fx.Rebind) and call.one(fx.ScoreTurn).op[0] == 2 and call.all(fx.WakeAt)

@@ -21,7 +21,7 @@ def test_a_question_is_committed_after_its_pause_and_answered_once() -> None:
 
 def test_a_pause_is_scored_once_and_again_when_words_came() -> None:
     call = Call()
-    call.says("i want", final=False)
+    call.says("i want", final=False, scored=False)
     call.wait(0.25)
     first = call.one(fx.ScoreTurn)
     call.send(ev.EndScore(op=first.op, probability=0.1))
@@ -36,9 +36,8 @@ def test_a_high_score_ends_it_sooner_than_a_low_one() -> None:
     waits = []
     for probability in (0.95, 0.05):
         call = Call()
-        call.says("that works for me")
-        call.wait(0.01)
-        call.send(ev.EndScore(op=call.one(fx.ScoreTurn).op, probability=probability))
+        call.says("that works for me", scored=False)
+        call.scores(probability)
         began = call.now
         while not turns(call):
             call.wait(0.05)

@@ -18,6 +18,7 @@ from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import AgentRef, BargeInPolicy, LadderPolicy, SessionPolicy, TurnPolicy
+from antiphon.turns.expectation import Expectation
 
 RATE = 24_000
 TICK = 0.2
@@ -148,6 +149,7 @@ class World:
 
             def tick() -> None:
                 if self.tick_at == at:
+                    self.now = max(self.now, at)  # the sum may be a rounding error early
                     self.send(ev.Tick())
 
             self.at(at - self.now + (self.rng.random() * 0.02 if self.chance(0.3) else 0.0), tick)
@@ -352,9 +354,10 @@ class World:
         rng = self.rng
         return SessionPolicy(
             turn=TurnPolicy(
-                mode=rng.choice(("local", "local", "local", "local", "manual", "provider")),
+                mode=rng.choice(("local", "local", "local", "local", "manual", "provider", "none")),
                 speculate=self.chance(0.7), score=self.chance(0.7), max_words=rng.choice((0, 0, 6)),
-                max_duration=rng.choice((0.0, 0.0, 2.0)),
+                max_duration=rng.choice((0.0, 0.0, 2.0)), latency=rng.choice((0.0, 0.5, 1.0)),
+                expect=rng.choice((None, None, Expectation("digits", 4), Expectation("yes_no"))),
             ),
             barge_in=BargeInPolicy(
                 enabled=self.chance(0.9), min_words=rng.choice((1, 1, 2, 3)), echo_warmup=rng.choice((0.0, 0.0, 1.0))
@@ -484,6 +487,7 @@ class World:
                 self.at(t + 0.35, self.reflex)
             if self.chance(0.2):
                 self.at(t, ev.ProviderTurn(edge="start"))
+                self.at(t + length - 0.1, ev.ProviderTurn(edge="likely"))
                 self.at(t + length + 0.3, ev.ProviderTurn(edge="end"))
         if words:
             for i in range(1, len(words) + 1):
@@ -524,6 +528,7 @@ class World:
         n = f"app{self.number}"
         return rng.choice((
             ev.SayAsked(speech=n, interruptible=self.chance(0.7), priority=rng.choice(("app", "background"))),
+            ev.SayAsked(speech=n, question=self.policy()), ev.ReplyAsked(speech=n, question=self.policy()),
             ev.ReplyAsked(speech=n, interruptible=self.chance(0.8)),
             ev.ReplyAsked(speech=n, user_text=f"ask {n}"),
             ev.InterruptAsked(), ev.InterruptAsked(force=True), ev.DisallowInterruptions(speech="reply.1.1"),

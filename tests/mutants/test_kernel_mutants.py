@@ -10,6 +10,8 @@ import pytest
 from antiphon.kernel import agents, floor, kernel, ledger, liveness, out, reply_turns, speech, tool_calls
 from antiphon.kernel.effects import Record
 from antiphon.kernel.facts import SpeechHeard
+from antiphon.kernel.signals import Review
+from antiphon.kernel.turn import TurnState
 from tests.kernel.rules import Broken, judged
 from tests.kernel.shrink import shrink, story
 from tests.kernel.world import World
@@ -34,6 +36,17 @@ def k1_the_floor_outlives_its_tool(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(floor, "_run", faithful)
 
 
+def k1_a_held_answer_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    real = reply_turns.on_review
+
+    def forgetful(state: Any, signal: Any, view: Any, out_: Any) -> None:
+        if reply_turns._goes_on(view):
+            real(state, signal, view, out_)
+
+    others = tuple((name, handler) for name, handler in kernel.ROUTES[Review] if handler is not real)
+    patch.setitem(kernel.ROUTES, Review, (*others, ("reply", forgetful)))
+
+
 def k2_history_is_what_was_written(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "heard_text", lambda segments, position: (ledger.full_text(segments), False))
 
@@ -44,6 +57,10 @@ def k3_tools_act_without_a_record(patch: pytest.MonkeyPatch) -> None:
 
 def k4_an_older_answer_is_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reply_turns, "_supersede", nothing)
+
+
+def k4_an_answer_goes_on_while_the_caller_does(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TurnState, "going_on", lambda state, now: False)
 
 
 def k5_the_deadline_is_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -89,9 +106,11 @@ def k8_everybody_talks_into_the_floor(patch: pytest.MonkeyPatch) -> None:
 MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K1", k1_the_ladder_is_mute),
     ("K1", k1_the_floor_outlives_its_tool),
+    ("K1", k1_a_held_answer_is_forgotten),
     ("K2", k2_history_is_what_was_written),
     ("K3", k3_tools_act_without_a_record),
     ("K4", k4_an_older_answer_is_kept),
+    ("K4", k4_an_answer_goes_on_while_the_caller_does),
     ("K5", k5_the_deadline_is_forgotten),
     ("K6", k6_turns_that_wait_for_an_agent_are_dropped),
     ("K7", k7_a_fact_is_recorded_and_not_applied),
@@ -104,7 +123,7 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
 def test_the_mutant_is_caught(rule: str, mutate: Break, monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)
     broken: set[str] = set()
-    for seed in range(400):
+    for seed in range(1000):
         try:
             judged(seed, plane_faults=False)
         except Broken as found:

@@ -176,7 +176,7 @@ def test_a_broken_recogniser_is_replaced_without_losing_the_words() -> None:
 
 
 def test_duplicated_and_revised_finals_make_one_turn() -> None:
-    for faults in (STTFaults(duplicate=True), STTFaults(revise=True, revise_after=0.1)):
+    for faults in (STTFaults(duplicate=True), STTFaults(revise=True, revise_after=0.05)):
         result = ask_twice(stt=ScriptedSTT(faults=faults))
         assert result.turns == ["Please help me with it", "And now again please"]
         assert len(result.replies) == 2

@@ -41,11 +41,10 @@ def test_the_policies_speak_the_callers_language(tag: str, hum: str, stop: str, 
     barge_in, turn = BargeInPolicy(language=tag), TurnPolicy(language=tag)
     assert is_backchannel(hum, barge_in) and not is_command(hum, barge_in)
     assert is_command(stop, barge_in)
-    assert unfinished(open_end, turn)
-    other = TurnPolicy(language="en" if tag != "en" else "de")
-    assert not unfinished(open_end, other)
+    assert unfinished(open_end, turn, tag)
+    assert not unfinished(open_end, turn, "en" if tag != "en" else "de")
 
 
 def test_own_words_take_the_place_of_the_languages() -> None:
-    assert unfinished("a coffee plus", TurnPolicy(unfinished=("plus",)))
-    assert not unfinished("a coffee and", TurnPolicy(unfinished=("plus",)))
+    assert unfinished("a coffee plus", TurnPolicy(unfinished=("plus",)), "en")
+    assert not unfinished("a coffee and", TurnPolicy(unfinished=("plus",)), "en")

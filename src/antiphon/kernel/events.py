@@ -150,14 +150,13 @@ class EndScore(Event, frozen=True, kw_only=True, tag="turn.score"):
 
 
 class ProviderTurn(Event, frozen=True, kw_only=True, tag="turn.provider"):
-    """A service's own turn events (mode ``provider``)."""
+    """A service's own turn events (mode ``provider``). ``likely``: it may be over, a reply may be prepared."""
 
-    edge: Literal["start", "end"]
+    edge: Literal["start", "likely", "end"]
 
 
 class Typed(Event, frozen=True, kw_only=True, tag="turn.typed"):
-    """The caller wrote a message: a whole turn. Interrupts what is interruptible.
-    ``speech``: id of the reply's handle when the caller of the API made one (else empty)."""
+    """The caller wrote a message: a whole turn. Interrupts what is interruptible. ``speech``: id of the reply's handle."""
 
     text: str
     speech: str = ""
@@ -183,21 +182,21 @@ class ClearTurn(Event, frozen=True, kw_only=True, tag="turn.clear"):
 
 
 class SayAsked(Event, frozen=True, kw_only=True, tag="say"):
-    """``session.say``: the shell holds the text or audio source under ``speech``."""
+    """``session.say``: the shell holds the text or audio source under ``speech``. ``hook``, ``floor``: inside
+    which it was called, if any; ``question``: what holds for the answer, where the call brought settings of its own."""
 
     speech: str
     interruptible: bool = True
     in_history: bool = True
     priority: Priority = "app"
     hook: Op | None = None
-    """The hook inside which it was called, if any."""
     floor: str = ""
-    """The floor under which a tool called it, if any."""
+    question: SessionPolicy | None = None
 
 
 class ReplyAsked(Event, frozen=True, kw_only=True, tag="reply"):
     """``session.generate_reply``: the shell holds extra instructions, tools and context under ``speech``.
-    ``user_text``: goes to history as a user message first."""
+    ``user_text``: goes to history as a user message first. The rest as in ``SayAsked``."""
 
     speech: str
     user_text: str = ""
@@ -206,11 +205,11 @@ class ReplyAsked(Event, frozen=True, kw_only=True, tag="reply"):
     priority: Priority = "app"
     hook: Op | None = None
     floor: str = ""
+    question: SessionPolicy | None = None
 
 
 class InterruptAsked(Event, frozen=True, kw_only=True, tag="interrupt"):
-    """``session.interrupt`` (``speech`` empty: all of it) or ``SpeechHandle.interrupt``. ``force``: also what is
-    not interruptible."""
+    """``session.interrupt`` (``speech`` empty: all) or a handle's. ``force``: also what is not interruptible."""
 
     speech: str = ""
     force: bool = False

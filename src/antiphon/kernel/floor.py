@@ -66,6 +66,8 @@ def on_released(state: SpeechState, event: FloorReleased, view: KernelState, out
 def on_review(state: SpeechState, signal: Review, view: KernelState, out: Out) -> None:
     """Take the floor from who has no tool any more, and give it to the next when all are silent."""
     floor = state.floor
+    if view.lifecycle.phase not in ("running", "draining"):
+        return
     if floor.holder is not None and (gates.FOREGROUND not in view.gates or _run(floor.holder, view) is None):
         _fall(floor, out)
     for claim in list(floor.waiting):
@@ -107,7 +109,7 @@ def _silent(view: KernelState) -> bool:
         or view.agents.phase != "here"
         or BUSY & view.gates.keys()
         or any(speech.phase != "queued" for speech in view.speech.speeches.values())
-        or any(reply.phase in ("generating", "rendering", "retrying") for reply in view.reply.replies.values())
+        or any(reply.phase in ("generating", "held", "rendering", "retrying") for reply in view.reply.replies.values())
     )
 
 

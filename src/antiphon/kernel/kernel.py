@@ -21,6 +21,7 @@ from antiphon.kernel import (
     lifecycle,
     liveness,
     overlap,
+    question,
     reply_faults,
     reply_turns,
     speech_made,
@@ -62,7 +63,7 @@ MAX_TIMERS = 64
 MACHINES: tuple[tuple[str, tuple[ModuleType, ...]], ...] = (
     ("legs", (legs,)),
     ("lifecycle", (lifecycle,)),
-    ("turn", (turn_evidence, turn_end, overlap, turn_commit)),
+    ("turn", (turn_evidence, turn_end, question, overlap, turn_commit)),
     ("agents", (agents, agent_records)),
     ("speech", (speech_made, speech_played, floor)),
     ("reply", (reply_turns, reply_faults)),

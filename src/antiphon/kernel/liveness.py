@@ -94,7 +94,7 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
         if (run.phase in ("running", "waiting") and run.logged) or run.phase == "waiting":
             return "tool", timers.get(f"tools.deadline:{run.number}", inf), f"tool {run.name}"
     for reply in state.reply.replies.values():
-        if reply.phase not in ("speculating", "saying"):
+        if reply.phase not in ("speculating", "saying", "held"):
             return "agent", _rung_at(state), "model"
     for speech in state.speech.speeches.values():
         if speech.phase == "authorised":

@@ -56,6 +56,7 @@ class Joining(msgspec.Struct):
     text: str
     started: float
     speech: str
+    ended: float = 0.0
 
 
 def target(view: KernelState, *, voice: bool = False) -> Speech | None:
@@ -63,7 +64,9 @@ def target(view: KernelState, *, voice: bool = False) -> Speech | None:
     speech = view.speech.on_air()
     if speech is None or not speech.interruptible or not view.policy.barge_in.enabled:
         return None
-    return None if voice and gates.ECHO in view.gates else speech
+    if view.policy.turn.mode == "none" or (voice and gates.ECHO in view.gates):
+        return None
+    return speech
 
 
 def on_voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
@@ -189,6 +192,8 @@ def joining(last: Spoken | None, at: float, view: KernelState) -> Joining | None
     if last is None:
         return None
     base = view.reply.answers(last.turn)
+    if base is None and _in_hook(last.turn, view):
+        return Joining(last.turn, last.item, last.text, last.started, "", last.ended)
     if base is None or view.tools.acted(base):
         return None
     speech = ""
@@ -199,7 +204,11 @@ def joining(last: Spoken | None, at: float, view: KernelState) -> Joining | None
             speech = one.id
     if not speech and view.speech.heard_of(base):
         return None
-    return Joining(last.turn, last.item, last.text, last.started, speech)
+    return Joining(last.turn, last.item, last.text, last.started, speech, last.ended)
+
+
+def _in_hook(turn: int, view: KernelState) -> bool:
+    return any(ended.turn == turn for ended in view.agents.turns)
 
 
 def still_joins(joins: Joining, view: KernelState) -> bool:
@@ -208,7 +217,9 @@ def still_joins(joins: Joining, view: KernelState) -> bool:
     if base is not None and (view.tools.acted(base) or view.speech.sounding_of(base)):
         return False
     items = view.conversation.items
-    at = next(n for n, item in enumerate(items) if item.id == joins.item)
+    at = next((n for n, item in enumerate(items) if item.id == joins.item), None)
+    if at is None:  # the hook has it still, or let nothing come of it
+        return _in_hook(joins.turn, view)
     return all(
         isinstance(item, Message) and item.role == "assistant" and len(words_of(item.text)) <= FEW_WORDS
         for item in items[at + 1 :]

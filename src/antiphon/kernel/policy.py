@@ -6,7 +6,11 @@ from typing import Literal
 
 import msgspec
 
-TurnMode = Literal["local", "provider", "manual"]
+from antiphon.turns.expectation import Expectation
+
+TurnMode = Literal["local", "provider", "manual", "none"]
+"""Who rules on turns: we; a service, by its events; the application; nobody, where a model hears and answers by itself
+(then what the caller says is recorded, and not answered here)."""
 
 
 class TurnPolicy(msgspec.Struct, frozen=True):
@@ -16,7 +20,8 @@ class TurnPolicy(msgspec.Struct, frozen=True):
     model. ``speculate``: prepare a reply while waiting; ``speculate_tts``: synthesise its first segment as well.
     ``transcription_timeout``: how long a pause waits for a final transcript after the delay has passed.
     ``max_words`` / ``max_duration``: user turn limits (0 = none). ``language``: BCP 47 tag that picks the word lists;
-    ``unfinished``: last words after which a turn surely goes on (empty: the language's).
+    ``unfinished``: last words after which a turn surely goes on (empty: the language's). ``expect``: what the caller is
+    asked for (``None``: what the agent's last question says).
     """
 
     mode: TurnMode = "local"
@@ -33,6 +38,7 @@ class TurnPolicy(msgspec.Struct, frozen=True):
     max_duration: float = 0.0
     language: str = "en"
     unfinished: tuple[str, ...] = ()
+    expect: Expectation | None = None
 
 
 class BargeInPolicy(msgspec.Struct, frozen=True):

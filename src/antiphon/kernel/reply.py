@@ -4,7 +4,8 @@ Theory. A reply is a chain of steps under one base id; each step (a tool step, a
 of its own: ``base``, ``base#2``, ``base#3``. A speculation is a chain that may not sound; when its turn is committed
 unchanged it is adopted, else cancelled and counted. A step that fails before it sounded is made again, elsewhere, at
 most ``RETRIES`` times; one that fails while it sounds ends with what is there and the chain goes on behind it. A turn
-that is committed while an older one's answer has not sounded takes its place.
+that is committed while an older one's answer has not sounded takes its place. While the caller goes on with a turn
+nothing more of its answer is made (``held``); it is made again if what they said comes to nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ RETRIES = 2
 RETRY_AFTER = (0.1, 0.6)
 """Seconds before the first and the second retry."""
 
-STATES = ("speculating", "generating", "rendering", "saying", "tools", "handoff", "retrying", "done")
+STATES = ("speculating", "generating", "held", "rendering", "saying", "tools", "handoff", "retrying", "done")
 MOVES: dict[tuple[str, str], str] = {
     ("speculating", "adopted"): "generating",
     ("speculating", "rejected"): "done",
@@ -49,19 +50,23 @@ MOVES: dict[tuple[str, str], str] = {
     ("rendering", "rendered"): "saying",
     ("saying", "said"): "done",
     ("retrying", "again"): "generating",
+    ("generating", "the caller goes on"): "held",
+    ("retrying", "the caller goes on"): "held",
+    ("held", "again"): "generating",
     **{(phase, "lost"): "saying" for phase in ("generating", "rendering", "retrying")},
     ("tools", "batch settled"): "generating",
     ("tools", "enough"): "saying",
     ("tools", "handoff"): "handoff",
     ("handoff", "go on"): "generating",
     ("handoff", "enough"): "saying",
-    **{(phase, "ended"): "done" for phase in ("generating", "rendering", "saying", "tools", "handoff", "retrying")},
+    **{(phase, "ended"): "done" for phase in STATES[1:-1]},
 }
 
 
 class Reply(msgspec.Struct):
     """One chain. ``steps``: ids handed out; ``tool_steps``: of them, those that answered tool results. ``calls`` and
-    ``segments``: of the current step. ``audio``: all its audio is in the plane. ``interruptible``: of its speeches."""
+    ``segments``: of the current step. ``audio``: all its audio is in the plane. ``interruptible``: of its speeches;
+    ``question``: settings that hold for the answer to them."""
 
     base: str
     phase: str = "generating"
@@ -83,6 +88,7 @@ class Reply(msgspec.Struct):
     segments: int = 0
     generated: bool = False
     audio: bool = False
+    question: SessionPolicy | None = None
 
 
 class ReplyState(msgspec.Struct):
@@ -135,7 +141,7 @@ def begin(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:
     out.signal(
         ReplyQueued(
             reply.speech, reply.base, "reply", reply.op, priority=reply.priority, interruptible=reply.interruptible,
-            authorised=not speculative, after=reply.after, floor=reply.floor,
+            authorised=not speculative, after=reply.after, floor=reply.floor, question=reply.question,
         )
     )  # fmt: skip
     out.effect(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from antiphon.kernel import facts as ft
+from antiphon.kernel import gates
 from antiphon.kernel.effects import AdoptReply
 from antiphon.kernel.events import (
     AudioDone,
@@ -27,12 +28,15 @@ from antiphon.kernel.reply import (
     new_base,
     reject,
     speculation,
+    stop_op,
 )
 from antiphon.kernel.signals import (
     Adopted,
     BatchClosed,
     HandoffDone,
     ReplyAuthorised,
+    ReplyDropped,
+    Review,
     Speculable,
     ToolBatchSettled,
     TurnCommitted,
@@ -56,13 +60,43 @@ def on_speculable(state: ReplyState, signal: Speculable, view: KernelState, out:
     base = new_base(state, view)
     reply = state.replies[base] = Reply(
         base, "speculating", turn=signal.turn, turn_text=signal.text, version=view.conversation.version,
-        policy=view.policy, agent=view.agents.current.key, floor=FREE,
+        policy=view.agents.current.policy, agent=view.agents.current.key, floor=FREE,
     )  # fmt: skip
     begin(state, reply, view, out)
 
 
 def on_continued(state: ReplyState, signal: TurnContinued, view: KernelState, out: Out) -> None:
     reject(state, "the caller went on", out)
+
+
+def on_review(state: ReplyState, signal: Review, view: KernelState, out: Out) -> None:
+    """After every cause: while the caller goes on, nothing more is made of an answer that has not sounded; it is made
+    again when nothing came of what they said."""
+    if view.lifecycle.phase not in ("running", "draining"):
+        return
+    goes_on = _goes_on(view)
+    for reply in state.replies.values():
+        if goes_on and _answers_too_little(reply, view):
+            retries = reply.phase == "retrying"
+            if move(reply, "the caller goes on") and not retries:
+                stop_op(reply, out)
+                out.signal(ReplyDropped(reply.speech, "cancelled"))
+            out.cancel_timer(f"reply.retry:{reply.base}")
+        elif reply.phase == "held" and not goes_on and not view.agents.turns:
+            move(reply, "again")
+            begin(state, reply, view, out)
+
+
+def _goes_on(view: KernelState) -> bool:
+    return view.turn.going_on(view.now) and gates.FLOOR in view.gates and view.policy.turn.mode != "manual"
+
+
+def _answers_too_little(reply: Reply, view: KernelState) -> bool:
+    """Whether it is an answer being made of which nothing has sounded or been done."""
+    if reply.phase not in ("generating", "retrying") or not reply.turn or reply.calls or not reply.interruptible:
+        return False
+    out_there = view.speech.sounding_of(reply.base) or view.speech.heard_of(reply.base)
+    return not out_there and not view.tools.acted(reply.base)
 
 
 def on_committed(state: ReplyState, signal: TurnCommitted, view: KernelState, out: Out) -> None:
@@ -97,7 +131,10 @@ def on_committed(state: ReplyState, signal: TurnCommitted, view: KernelState, ou
         floor=signal.floor,
     )
     out.fact(ft.ReplyAdopted(at=out.now, turn=signal.turn, speech=base, speculative=False))
-    begin(state, reply, view, out)
+    if reply.interruptible and (_goes_on(view) or view.agents.turns):
+        reply.phase = "held"
+    else:
+        begin(state, reply, view, out)
 
 
 def _fits(guess: Reply, signal: TurnCommitted, view: KernelState) -> bool:
@@ -107,8 +144,8 @@ def _fits(guess: Reply, signal: TurnCommitted, view: KernelState) -> bool:
         and not signal.context_changed
         and same_words(guess.turn_text, signal.text)
         and guess.version == signal.version
-        and guess.policy == view.policy
         and current is not None
+        and guess.policy == current.policy
         and guess.agent == current.key
     )
 
@@ -120,8 +157,8 @@ def _supersede(state: ReplyState, turn: int, view: KernelState, out: Out) -> Non
             continue
         if not reply.interruptible and reply.turn != turn:
             continue
-        heard = view.speech.sounding_of(reply.base) or view.speech.heard_of(reply.base)
-        if heard and reply.turn != turn:
+        out_there = any(s.sounding and (s.position or s.phase != "settling") for s in view.speech.of(reply.base))
+        if (out_there or view.speech.heard_of(reply.base)) and reply.turn != turn:
             continue
         out.fact(
             ft.ReplyDiscarded(
@@ -141,7 +178,11 @@ def on_reply_asked(state: ReplyState, event: ReplyAsked, view: KernelState, out:
     if event.user_text or event.media or event.speech in state.replies:
         return
     reply = state.replies[event.speech] = Reply(
-        event.speech, priority=event.priority, interruptible=event.interruptible, floor=floor_of(event)
+        event.speech,
+        priority=event.priority,
+        interruptible=event.interruptible,
+        floor=floor_of(event),
+        question=event.question,
     )
     begin(state, reply, view, out)
 
@@ -242,6 +283,7 @@ def on_handoff_done(state: ReplyState, signal: HandoffDone, view: KernelState, o
 
 
 HANDLERS: dict[type, Any] = {
+    Review: on_review,
     Speculable: on_speculable,
     TurnContinued: on_continued,
     TurnCommitted: on_committed,

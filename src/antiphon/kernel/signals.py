@@ -8,7 +8,7 @@ import msgspec
 
 from antiphon.kernel.events import Op, Priority
 from antiphon.kernel.gates import FREE
-from antiphon.kernel.policy import AgentRef
+from antiphon.kernel.policy import AgentRef, SessionPolicy
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -159,7 +159,7 @@ class TakeFloor(Signal, frozen=True):
 
 
 class ReplyQueued(Signal, frozen=True):
-    """A speech is being made. ``authorised``: False while it is a speculation."""
+    """A speech is being made. ``authorised``: False while it is a speculation. ``question``: settings for its answer."""
 
     speech: str
     base: str
@@ -172,6 +172,7 @@ class ReplyQueued(Signal, frozen=True):
     after: int = 0
     clip: str = ""
     floor: str = ""
+    question: SessionPolicy | None = None
 
 
 class ReplyAuthorised(Signal, frozen=True):
@@ -207,8 +208,11 @@ class ReplyDone(Signal, frozen=True):
 
 
 class OnAir(Signal, frozen=True):
+    """``question``: settings that hold for the answer."""
+
     speech: str
     source: str
+    question: SessionPolicy | None = None
 
 
 class SpeechSettled(Signal, frozen=True):

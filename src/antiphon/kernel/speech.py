@@ -18,6 +18,7 @@ from antiphon.kernel import facts as ft
 from antiphon.kernel import floor, gates, ledger
 from antiphon.kernel.effects import Pause, Play, PlayCanned, Resume, SetReflex, Stop
 from antiphon.kernel.events import AckQuality, Op, Priority
+from antiphon.kernel.policy import SessionPolicy
 from antiphon.kernel.signals import OnAir, SpeechSettled
 
 if TYPE_CHECKING:
@@ -40,19 +41,16 @@ MOVES: dict[tuple[str, str], str] = {
     ("authorised", "play"): "on_air",
     ("on_air", "pause"): "paused",
     ("paused", "resume"): "on_air",
-    ("on_air", "stop"): "settling",
-    ("paused", "stop"): "settling",
-    ("on_air", "settled"): "done",
-    ("paused", "settled"): "done",
-    ("settling", "settled"): "done",
-    ("queued", "dropped"): "done",
-    ("authorised", "dropped"): "done",
+    **{(phase, "stop"): "settling" for phase in ("on_air", "paused")},
+    **{(phase, "settled"): "done" for phase in ("on_air", "paused", "settling")},
+    **{(phase, "dropped"): "done" for phase in ("queued", "authorised")},
 }
 
 
 class Speech(msgspec.Struct):
     """``began``: session time at which it went on air (-1: never). ``total``: samples in all (-1: not known yet).
-    ``position``: heard so far; ``paused_at``: samples that were out when the reflex paused it. ``outcome``: how it will end if it is stopped. ``yielded``: paused for the ladder."""
+    ``position``: heard so far; ``paused_at``: samples that were out when the reflex paused it. ``outcome``:
+    how it will end if it is stopped. ``yielded``: paused for the ladder. ``question``: what holds for its answer."""
 
     id: str
     base: str
@@ -77,6 +75,7 @@ class Speech(msgspec.Struct):
     quality: AckQuality = "estimated"
     outcome: str = "heard"
     yielded: bool = False
+    question: SessionPolicy | None = None
 
     @property
     def sounding(self) -> bool:
@@ -203,7 +202,7 @@ def _play(state: SpeechState, speech: Speech, view: KernelState, out: Out) -> No
         out.effect(PlayCanned(speech=speech.id, key=speech.clip, op=speech.op or (0, 0)))
     else:
         out.effect(Play(speech=speech.id, interruptible=speech.interruptible, after=speech.after))
-    out.signal(OnAir(speech.id, speech.source))
+    out.signal(OnAir(speech.id, speech.source, speech.question))
     reflex(state, view, out)
     if speech.text_only:
         speech.position, speech.quality = speech.total, "device"

@@ -44,7 +44,7 @@ def on_queued(state: SpeechState, signal: ReplyQueued, view: KernelState, out: O
     speech = state.speeches[signal.speech] = Speech(
         signal.speech, signal.base, signal.source, state.made, priority=signal.priority,
         interruptible=signal.interruptible, in_history=signal.in_history, op=signal.op, after=signal.after,
-        clip=signal.clip, floor=signal.floor,
+        clip=signal.clip, floor=signal.floor, question=signal.question,
     )  # fmt: skip
     if signal.authorised:
         _authorise(state, speech, out)
@@ -79,7 +79,7 @@ def on_say(state: SpeechState, event: SayAsked, view: KernelState, out: Out) -> 
         state,
         ReplyQueued(
             event.speech, event.speech, "say", op, priority=event.priority, interruptible=event.interruptible,
-            in_history=event.in_history, floor=floor_of(event),
+            in_history=event.in_history, floor=floor_of(event), question=event.question,
         ),
         view,
         out,

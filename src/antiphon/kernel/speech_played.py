@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from antiphon.kernel import ledger
-from antiphon.kernel.effects import Pause, StartSay
+from antiphon.kernel.effects import Pause, StartSay, Stop
 from antiphon.kernel.events import (
     Acked,
     AutoPaused,
@@ -23,6 +23,7 @@ from antiphon.kernel.signals import (
     Ending,
     GateChanged,
     Interrupted,
+    OnAir,
     Overlap,
     Review,
     TakeFloor,
@@ -207,7 +208,7 @@ def on_gate(state: SpeechState, signal: GateChanged, view: KernelState, out: Out
     reflex(state, view, out)
 
 
-def on_policy(state: SpeechState, event: PolicyChanged, view: KernelState, out: Out) -> None:
+def on_policy(state: SpeechState, event: PolicyChanged | OnAir, view: KernelState, out: Out) -> None:
     reflex(state, view, out)
 
 
@@ -236,6 +237,8 @@ def on_resumed(state: SpeechState, event: Resumed, view: KernelState, out: Out) 
         if speech.began >= 0:
             cut(state, speech, view, out)
         else:
+            if speech.ready():
+                out.effect(Stop(speech=speech.id))  # the plane has what the old owner had made of it
             speech.segments = {}
             speech.op = out.op("say")
             out.effect(StartSay(op=speech.op, speech=speech.id, attempt=speech.attempt))
@@ -266,6 +269,7 @@ HANDLERS: dict[type, Any] = {
     Timer: on_timer,
     GateChanged: on_gate,
     PolicyChanged: on_policy,
+    OnAir: on_policy,
     Closing: on_closing,
     Ending: on_ending,
     Resumed: on_resumed,

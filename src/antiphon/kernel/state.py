@@ -48,6 +48,8 @@ class KernelState(msgspec.Struct):
 
     @property
     def policy(self) -> SessionPolicy:
-        """The current agent's."""
-        current = self.agents.current
-        return DEFAULT if current is None else current.policy
+        """The current agent's, or what the question that it asked last brought along."""
+        current, question = self.agents.current, self.turn.question
+        if current is None:
+            return DEFAULT
+        return question.policy if question is not None and question.agent == current.key else current.policy

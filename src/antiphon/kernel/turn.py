@@ -18,9 +18,13 @@ from antiphon.kernel import gates, overlap
 from antiphon.kernel.events import (
     Op,
 )
+from antiphon.kernel.question import Question
+from antiphon.turns import endpointing
+from antiphon.turns.expectation import OPEN, Expectation
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
+    from antiphon.kernel.state import KernelState
 
 ALONE = 1.4
 """Seconds after which voice without text, or text without voice, is resolved."""
@@ -28,6 +32,8 @@ SPEECH = 1.0
 """Seconds of voice from which it was more than a noise, even where no text came."""
 FLOOR = 6.0
 """Seconds without new evidence after which a voice no longer keeps the agent back."""
+GOES_ON = 0.25
+"""Seconds of voice from which it is no click but the caller going on."""
 MEMORY = 64
 """Transcript segments remembered after their turn."""
 
@@ -57,11 +63,16 @@ class Spoken(msgspec.Struct):
     item: str
     text: str
     started: float
+    ended: float = 0.0
 
 
 class TurnState(msgspec.Struct):
     """``due``: voice was heard that no final transcript covers yet. ``waiting``: the delay is over, the final is not
-    there. ``used``: words per segment that went into earlier turns. ``waved``: words that were ruled a backchannel."""
+    there. ``used``: words per segment that went into earlier turns. ``waved``: words that were ruled a backchannel.
+    ``asked``: scores asked for in this pause, the last of them when the silence had lasted ``asked_at`` s;
+    ``scored_at``: the same for the score that is there. ``usual_pause``, ``reading_pause``: of this caller inside turns,
+    and while they read something out. ``expects``: what the caller was asked for when the turn began. ``question``:
+    settings that hold for the answer."""
 
     phase: str = "idle"
     count: int = 0
@@ -78,7 +89,13 @@ class TurnState(msgspec.Struct):
     score: float | None = None
     score_op: Op | None = None
     scored: str | None = None
+    asked: int = 0
+    asked_at: float = 0.0
+    scored_at: float = 0.0
     usual_pause: float = 0.0
+    reading_pause: float = 0.0
+    expects: Expectation = OPEN
+    question: Question | None = None
     speculated: list[str] = []
     exceeded: bool = False
     asks: list[str] = []
@@ -89,9 +106,40 @@ class TurnState(msgspec.Struct):
     waved: str = ""
     user_state: str = "listening"
 
+    def going_on(self, now: float) -> bool:
+        """Whether the caller says something beyond the turns that have ended: words, or more voice than a click."""
+        if self.phase == "idle":
+            return False
+        until = now if self.phase == "speaking" else self.last_speech
+        return any(h.text for h in self.heard.values()) or (self.voiced and until >= self.stretch + GOES_ON)
+
 
 def text_of(state: TurnState) -> str:
     return " ".join(" ".join(h.text for h in state.heard.values()).split())
+
+
+def whole_text(state: TurnState) -> str:
+    """With the words of the turn that it goes on with."""
+    text = text_of(state)
+    return f"{state.joins.text} {text}".strip() if state.joins else text
+
+
+def evidence(state: TurnState, view: KernelState) -> endpointing.Evidence:
+    """What is known at this pause."""
+    language = next((h.language for h in state.heard.values() if h.language), view.policy.turn.language)
+    known = endpointing.Evidence(
+        text=whole_text(state), score=state.score, scored_at=state.scored_at, expects=state.expects, language=language
+    )
+    reads = endpointing.reads_out(known)
+    return msgspec.structs.replace(known, usual_pause=state.reading_pause if reads else state.usual_pause)
+
+
+def learn(state: TurnState, pause: float, view: KernelState) -> None:
+    """The caller went on after ``pause`` s of silence."""
+    if endpointing.reads_out(evidence(state, view)):
+        state.reading_pause = endpointing.learn_pause(state.reading_pause, pause)
+    else:
+        state.usual_pause = endpointing.learn_pause(state.usual_pause, pause)
 
 
 def move(state: TurnState, cause: str) -> bool:

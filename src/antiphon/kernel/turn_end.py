@@ -26,7 +26,20 @@ from antiphon.kernel.signals import (
     TurnExceeded,
     Unheard,
 )
-from antiphon.kernel.turn import ALONE, MEMORY, SPEECH, Spoken, TurnState, missing, move, text_of, user_is
+from antiphon.kernel.turn import (
+    ALONE,
+    MEMORY,
+    SPEECH,
+    Spoken,
+    TurnState,
+    evidence,
+    learn,
+    missing,
+    move,
+    text_of,
+    user_is,
+    whole_text,
+)
 from antiphon.turns import endpointing
 from antiphon.turns.words import same_words
 
@@ -39,33 +52,48 @@ if TYPE_CHECKING:
 
 
 def schedule(state: TurnState, view: KernelState, out: Out) -> None:
-    evidence = endpointing.Evidence(text=text_of(state), score=state.score, usual_pause=state.usual_pause)
-    due = state.last_speech + endpointing.delay(view.policy.turn, evidence)
+    due = state.last_speech + endpointing.delay(view.policy.turn, evidence(state, view))
     out.timer("turn.delay", due if state.voiced else min(due, out.now + ALONE))
 
 
 def speculate(state: TurnState, view: KernelState, out: Out) -> None:
+    """Prepare a reply at a pause that is likely the end, as far as anybody can tell."""
     policy, text = view.policy.turn, text_of(state)
-    if not policy.speculate or not text or missing(state) or len(state.speculated) >= policy.max_speculations:
+    if not policy.speculate or not text or len(state.speculated) >= policy.max_speculations:
         return
     if state.speculated and same_words(state.speculated[-1], text):
         return
+    if policy.mode == "local":
+        if missing(state):
+            return
+        coming = state.score_op is not None or "turn.score" in view.timers
+        if state.score is None and coming:
+            return
+        if not endpointing.likely(policy, evidence(state, view)):
+            return
     state.speculated.append(text)
-    out.signal(Speculable(state.turn, state.joins.text + " " + text if state.joins else text))
+    out.signal(Speculable(state.turn, whole_text(state)))
 
 
 def on_score(state: TurnState, event: EndScore, view: KernelState, out: Out) -> None:
     out.close(event.op)
     state.score_op = None
-    state.score = event.probability
-    if state.phase == "pause" and not state.waiting:
-        schedule(state, view, out)
+    if event.probability is not None:
+        state.score, state.scored_at = event.probability, state.asked_at
+    if state.phase != "pause" or state.waiting:
+        return
+    schedule(state, view, out)
+    again = state.last_speech + state.asked_at + endpointing.SCORE_EVERY
+    if endpointing.again(event.probability, state.asked) and again < view.timers["turn.delay"]:
+        out.timer("turn.score", again)
+    speculate(state, view, out)
 
 
 def ask_score(state: TurnState, view: KernelState, out: Out) -> None:
     text = text_of(state)
     out.close(state.score_op)
     state.score_op, state.scored = out.op("score"), text
+    state.asked, state.asked_at = state.asked + 1, out.now - state.last_speech
     out.effect(ScoreTurn(op=state.score_op, at=state.last_speech, text=text))
 
 
@@ -78,6 +106,8 @@ def on_timer(state: TurnState, timer: Timer, view: KernelState, out: Out) -> Non
     elif name == "final":
         out.notify("user_transcription_timeout", turn=state.turn, text=text_of(state))
         finish(state, view, out)
+    elif name == "goes_on":
+        return  # the review that follows sees it
     elif name == "limit":
         limits(state, text_of(state), view, out)
     elif name == "away":
@@ -115,6 +145,7 @@ def finish(state: TurnState, view: KernelState, out: Out) -> None:
     turn, item, started = state.turn, f"turn.{state.turn}", state.started
     joins = state.joins
     if joins is not None and overlap.still_joins(joins, view):
+        learn(state, started - joins.ended, view)
         turn, item, started, text = joins.turn, joins.item, joins.started, f"{joins.text} {text}"
     confidence = min(h.confidence for h in state.heard.values())
     language = next((h.language for h in state.heard.values() if h.language), "")
@@ -124,7 +155,7 @@ def finish(state: TurnState, view: KernelState, out: Out) -> None:
             probability=state.score, reply=state.ask_reply, asks=tuple(state.asks),
         )
     )  # fmt: skip
-    state.last = Spoken(turn, item, text, started)
+    state.last = Spoken(turn, item, text, started, state.last_speech)
     state.asks = []
     reset(state, out)
 
@@ -153,9 +184,10 @@ def reset(state: TurnState, out: Out) -> None:
     state.waved = ""
     state.speculated = []
     state.score = state.score_op = state.scored = state.joins = None
+    state.asked, state.asked_at, state.scored_at = 0, 0.0, 0.0
     state.due = state.waiting = state.exceeded = state.voiced = False
     state.ask_reply = True
-    for name in ("turn.delay", "turn.final", "turn.score", "turn.limit"):
+    for name in ("turn.delay", "turn.final", "turn.score", "turn.limit", "turn.goes_on"):
         out.cancel_timer(name)
     out.ungate(gates.FLOOR)
 

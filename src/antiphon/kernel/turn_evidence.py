@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from antiphon.kernel import overlap
+from antiphon.kernel import overlap, question
 from antiphon.kernel.echo import echoes
 from antiphon.kernel.effects import FlushStt
 from antiphon.kernel.events import (
@@ -17,9 +17,8 @@ from antiphon.kernel.signals import (
     TurnContinued,
     TurnOpened,
 )
-from antiphon.kernel.turn import FLOOR, Heard, TurnState, floor, move, text_of, user_is
-from antiphon.kernel.turn_end import limits, maybe_end, schedule, speculate
-from antiphon.turns import endpointing
+from antiphon.kernel.turn import FLOOR, GOES_ON, Heard, TurnState, floor, learn, missing, move, text_of, user_is
+from antiphon.kernel.turn_end import finish, limits, maybe_end, schedule, speculate
 from antiphon.turns.words import same_words
 
 if TYPE_CHECKING:
@@ -34,25 +33,30 @@ def on_vad(state: TurnState, event: Vad, view: KernelState, out: Out) -> None:
     state.vad = event.edge == "start"
     user_is(state, "speaking" if state.vad else "listening", out)
     at = min(event.at, out.now)
-    if view.policy.turn.mode != "provider":
+    mode = view.policy.turn.mode
+    if mode in ("local", "manual"):
         if state.vad:
             _voice(state, at, view, out)
         else:
             _silence(state, at, view, out)
-    elif state.vad:
+    elif mode == "provider" and state.vad:
         floor(out, FLOOR)
     overlap.on_voice(state, at, view, out)
 
 
 def on_provider(state: TurnState, event: ProviderTurn, view: KernelState, out: Out) -> None:
-    if view.policy.turn.mode == "provider":
+    if view.policy.turn.mode != "provider":
+        return
+    if event.edge == "likely":
+        speculate(state, view, out)
+    else:
         (_voice if event.edge == "start" else _silence)(state, out.now, view, out)
 
 
 def _voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
     if state.phase == "pause":
         if state.voiced:
-            state.usual_pause = endpointing.learn_pause(state.usual_pause, max(0.0, at - state.last_speech))
+            learn(state, at - state.last_speech, view)
         reconsider(state, out)
     elif state.phase == "idle":
         open(state, at, view, out)
@@ -60,6 +64,8 @@ def _voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
         state.stretch, state.voiced, state.due = at, True, True
         if view.policy.turn.max_duration > 0:
             out.timer("turn.limit", state.started + view.policy.turn.max_duration + 0.001)
+        if view.reply.replies:
+            out.timer("turn.goes_on", at + GOES_ON)
     floor(out, FLOOR)
 
 
@@ -67,6 +73,7 @@ def _silence(state: TurnState, at: float, view: KernelState, out: Out) -> None:
     if not move(state, "silence"):
         return
     state.last_speech = max(at, state.stretch)
+    out.cancel_timer("turn.goes_on")
     if (not state.asks and view.policy.turn.mode != "manual") or state.asks:
         out.effect(FlushStt())
     words = bool(state.heard)
@@ -85,6 +92,8 @@ def open(state: TurnState, at: float, view: KernelState, out: Out) -> None:
     state.turn = state.count
     state.started = state.stretch = state.last_speech = at
     state.joins = overlap.joining(state.last, at, view)
+    if state.joins is None:
+        state.expects = question.expects(view)
     out.signal(TurnOpened(state.turn))
 
 
@@ -93,6 +102,7 @@ def reconsider(state: TurnState, out: Out) -> None:
     out.close(state.score_op)
     state.score = state.score_op = None
     state.scored = None
+    state.asked, state.asked_at, state.scored_at = 0, 0.0, 0.0
     state.waiting = False
     for name in ("turn.delay", "turn.final", "turn.score"):
         out.cancel_timer(name)
@@ -139,11 +149,10 @@ def on_words(state: TurnState, event: Partial | Final, view: KernelState, out: O
     if not same_words(before, now_text):
         floor(out, FLOOR)
         limits(state, now_text, view, out)
-        if state.phase == "pause":
-            if not state.voiced:
-                state.last_speech = out.now
-            if state.speculated and not same_words(state.speculated[-1], now_text):
-                out.signal(TurnContinued(state.turn))
+        if state.phase == "pause" and not state.voiced:
+            state.last_speech = out.now
+        if state.speculated and not same_words(state.speculated[-1], now_text):
+            out.signal(TurnContinued(state.turn))
     if state.phase == "pause" and view.policy.turn.mode == "local" and not state.waiting:
         schedule(state, view, out)
         asked = state.scored is not None and not same_words(state.scored, now_text)
@@ -151,6 +160,10 @@ def on_words(state: TurnState, event: Partial | Final, view: KernelState, out: O
             out.timer("turn.score", state.last_speech + view.policy.turn.score_after)
         speculate(state, view, out)
     overlap.on_words(state, before, final, view, out)
+    if view.policy.turn.mode == "none" and not missing(state):
+        state.ask_reply = False
+        finish(state, view, out)
+        return
     maybe_end(state, view, out)
 
 
