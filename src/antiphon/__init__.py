@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from antiphon.models.llm import LLM as LLM
     from antiphon.models.stt import STT as STT
     from antiphon.models.tts import TTS as TTS
+    from antiphon.models.turn_detector import StreamingTurnDetector as StreamingTurnDetector
     from antiphon.models.turn_detector import TurnDetector as TurnDetector
+    from antiphon.models.turn_detector import TurnEvidence as TurnEvidence
+    from antiphon.models.turn_detector import TurnStream as TurnStream
     from antiphon.models.vad import VADOptions as VADOptions
     from antiphon.session.events import (
         AgentStateChangedEvent as AgentStateChangedEvent,
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from antiphon.tools.function_tool import FunctionTool as FunctionTool
     from antiphon.tools.function_tool import function_tool as function_tool
     from antiphon.tools.run_context import RunContext as RunContext
+    from antiphon.turns.expectation import Expectation as Expectation
     from antiphon.worker.job import JobContext as JobContext
 
 _HOMES = {
@@ -85,7 +89,10 @@ _HOMES = {
     "LLM": "models.llm",
     "STT": "models.stt",
     "TTS": "models.tts",
+    "StreamingTurnDetector": "models.turn_detector",
     "TurnDetector": "models.turn_detector",
+    "TurnEvidence": "models.turn_detector",
+    "TurnStream": "models.turn_detector",
     "VADOptions": "models.vad",
     "AgentStateChangedEvent": "session.events",
     "CloseEvent": "session.events",
@@ -104,6 +111,7 @@ _HOMES = {
     "FunctionTool": "tools.function_tool",
     "function_tool": "tools.function_tool",
     "RunContext": "tools.run_context",
+    "Expectation": "turns.expectation",
     "JobContext": "worker.job",
 }
 

@@ -53,6 +53,7 @@ def test_partials_and_finals_share_a_segment_and_count_revisions() -> None:
         yield STTEvent(kind="partial", text="one two")
         yield STTEvent(kind="final", text="One two.", end=0.1)
         yield STTEvent(kind="partial", text="three")
+        yield STTEvent(kind="turn_likely")
         yield STTEvent(kind="turn_end")
         await asyncio.Event().wait()
 
@@ -67,7 +68,7 @@ def test_partials_and_finals_share_a_segment_and_count_revisions() -> None:
         ]
         final = ears.of(Final)[0]
         assert (final.segment, final.revision, final.at) == ("1.0", 3, 0.1)
-        assert ears.of(ProviderTurn) == [ProviderTurn(edge="end")]
+        assert ears.of(ProviderTurn) == [ProviderTurn(edge="likely"), ProviderTurn(edge="end")]
         await ears.hearing.aclose()
 
     run(main())

@@ -15,13 +15,13 @@ from antiphon.models.capabilities import STTCapabilities
 class STTEvent(msgspec.Struct, frozen=True):
     """What a recogniser says.
 
-    ``kind``: ``partial`` (may change), ``final`` (the segment's text), ``turn_start`` and ``turn_end`` (a
-    service with its own end-of-turn). ``segment`` names the stretch of speech; a later event with the same
+    ``kind``: ``partial`` (may change), ``final`` (the segment's text), ``turn_start``, ``turn_likely`` (the
+    turn may be over: worth preparing a reply) and ``turn_end`` (a service with its own end-of-turn). ``segment`` names the stretch of speech; a later event with the same
     segment and a higher ``revision`` replaces the earlier one. ``start`` and ``end`` are seconds on the
     capture clock of the frames (0 = unknown). ``seconds``: audio billed with this event.
     """
 
-    kind: Literal["partial", "final", "turn_start", "turn_end"]
+    kind: Literal["partial", "final", "turn_start", "turn_likely", "turn_end"]
     text: str = ""
     segment: str = ""
     revision: int = 0

@@ -21,6 +21,7 @@ from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
 from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.state import KernelState
 from antiphon.models.llm import ToolChoice
+from antiphon.models.turn_detector import TurnDetector
 from antiphon.session.bindings import Bound, choose
 from antiphon.session.history import chat_items
 from antiphon.session.options import TurnHandlingOptions, detection, session_policy
@@ -108,8 +109,20 @@ class Directory:
     def layers(self, agent: Agent) -> tuple[TurnHandlingOptions, TurnHandlingOptions]:
         return self.turn_handling, TurnHandlingOptions.of(agent.turn_handling)
 
-    def policy(self, agent: Agent) -> SessionPolicy:
-        """What holds while ``agent`` is the current one."""
+    def question(self, agent: Agent, given: TurnHandlingOptions | dict[str, Any] | None) -> SessionPolicy | None:
+        """What holds for the answer to one speech of ``agent``; ``None`` where nothing special does."""
+        if given is None:
+            return None
+        own = TurnHandlingOptions.of(given)
+        if isinstance(own.turn_detection, TurnDetector):
+            raise ConfigurationError(
+                "A question cannot bring a detector of its own.",
+                hint="Set turn_detection on the session or the agent; 'vad', 'stt' and 'manual' work for a question too.",
+            )
+        return self.policy(agent, own)
+
+    def policy(self, agent: Agent, *question: TurnHandlingOptions) -> SessionPolicy:
+        """What holds while ``agent`` is the current one, ``question``: while its question is open."""
         bound = self.bind(agent)
         base = self.base_policy
         if bound.llm is not None and bound.llm.provider == "local":
@@ -117,9 +130,20 @@ class Directory:
         if bound.stt is not None and not bound.stt.capabilities.partials:
             barge_in = msgspec.structs.replace(base.barge_in, wordless_after=WORDLESS_AFTER)
             base = msgspec.structs.replace(base, barge_in=barge_in)
-        return session_policy(
-            base, *self.layers(agent), has_detector=bound.detector is not None, language=self.session.language
+        made = session_policy(
+            base,
+            *self.layers(agent),
+            *question,
+            has_detector=bound.detector is not None,
+            language=self.session.language,
         )
+        own_ear = overrides(agent, "stt_node")
+        if made.turn.mode == "provider" and not own_ear and bound.stt and not bound.stt.capabilities.end_of_turn:
+            raise ConfigurationError(
+                f"turn_detection='stt', and {bound.stt.provider or type(bound.stt).__name__} does not say when a turn ends.",
+                hint="Use 'vad', or a recogniser with end-of-turn events.",
+            )
+        return made
 
     def bind(self, agent: Agent | str) -> Bound:
         """Models and tools of an agent, its own before the session's."""

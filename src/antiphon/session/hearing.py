@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Literal
 
 from antiphon.audio.frames import FLUSH, AudioFrame
 from antiphon.errors import ModelError
@@ -24,6 +25,11 @@ nothing before its final."""
 DEAF_LEAST = 0.5
 """Seconds of speech that a recogniser without partials may leave unanswered: a cough."""
 RETRIES = (0.1, 0.3, 1.0, 2.0, 4.0)
+PROVIDER_TURNS: dict[str, Literal["start", "likely", "end"]] = {
+    "turn_start": "start",
+    "turn_likely": "likely",
+    "turn_end": "end",
+}
 
 
 class Hearing:
@@ -168,8 +174,8 @@ class Hearing:
 
     def _said(self, event: STTEvent) -> None:
         self._unanswered = 0.0
-        if event.kind in ("turn_start", "turn_end"):
-            self._post(ProviderTurn(edge="start" if event.kind == "turn_start" else "end"))
+        if event.kind in PROVIDER_TURNS:
+            self._post(ProviderTurn(edge=PROVIDER_TURNS[event.kind]))
             return
         segment = f"{self._streams}.{event.segment or self._segment}"
         revision = event.revision or self._revisions.get(segment, 0) + 1

@@ -13,11 +13,13 @@ from antiphon.audio.frames import AudioFrame
 from antiphon.errors import ModelError
 from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
+from antiphon.kernel.question import said_last
 from antiphon.models.stt import STTEvent
-from antiphon.models.turn_detector import TurnEvidence
+from antiphon.models.turn_detector import StreamingTurnDetector, TurnDetector, TurnEvidence
 from antiphon.session.hearing import Hearing
 from antiphon.session.lanes import Inlet, Lane, across
 from antiphon.session.prefill import Prefill
+from antiphon.session.turn_stream import TurnScores
 
 if TYPE_CHECKING:
     from antiphon.session.bindings import Bound
@@ -35,6 +37,7 @@ class Listening:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self.hearing: Hearing | None = None
+        self.scores: TurnScores | None = None
         self.prefill = Prefill(shell)
 
     def start(self) -> None:
@@ -53,10 +56,13 @@ class Listening:
             partials=partials,
         )
         self.hearing.start()
+        self._listen_for_ends()
 
     def push(self, frame: AudioFrame) -> None:
         if self.hearing is not None:
             self.hearing.push(frame)
+        if self.scores is not None:
+            self.scores.push(frame)
 
     def rebound(self, previous: Bound) -> None:
         """Another agent or another recogniser: the stream goes on if it is the same, else audio is replayed to it."""
@@ -67,6 +73,24 @@ class Listening:
         own = overrides(bound.agent, "stt_node") or overrides(previous.agent, "stt_node")
         if previous.stt is not bound.stt or (own and previous.agent is not bound.agent):
             shell.keep(shell.lane.loop.create_task(self.hearing.restart(*self._node()), name="antiphon:stt-swap"))
+        if previous.detector is not bound.detector:
+            self._listen_for_ends()
+
+    def _listen_for_ends(self) -> None:
+        """Give the caller's audio to a detector that wants all of it, and to no other."""
+        shell, detector = self._shell, self._shell.bound.detector
+        if self.scores is not None:
+            shell.keep(shell.lane.loop.create_task(self.scores.aclose(), name="antiphon:turn-scores-close"))
+            self.scores = None
+        if isinstance(detector, StreamingTurnDetector):
+            self.scores = TurnScores(
+                detector,
+                lane=shell.lane,
+                home=shell.lane if detector.on_core else shell.user_lane,
+                language=shell.kernel.state.policy.turn.language,
+                report=lambda error: shell.tell(shell.side.error, "turn_detector", error, True),
+                lost=lambda frames: self._count("turn_frames", frames),
+            )
 
     def flush(self, effect: fx.FlushStt) -> None:
         if self.hearing is not None:
@@ -83,6 +107,8 @@ class Listening:
 
     async def aclose(self) -> None:
         self.prefill.stop()
+        if self.scores is not None:
+            await self.scores.aclose()
         if self.hearing is not None:
             await self.hearing.aclose()
 
@@ -99,20 +125,29 @@ class Listening:
         home = shell.lane if stt.on_core else shell.user_lane
         return lambda audio: across(lambda: listen(stt, audio, language), home=home), home, stt.capabilities.partials
 
+    def _count(self, what: str, dropped: int) -> None:
+        telemetry = self._shell.services.telemetry
+        if telemetry is not None:
+            telemetry.dropped({what: dropped})
+
+    def _evidence(self, detector: TurnDetector, text: str) -> TurnEvidence:
+        state = self._shell.kernel.state
+        audio: tuple[AudioFrame, ...] = ()
+        if detector.audio_seconds and self.hearing is not None:
+            audio = self.hearing.last_seconds(detector.audio_seconds, self._shell.lane.loop.time())
+        return TurnEvidence(audio=audio, text=text, language=state.policy.turn.language, asked=said_last(state))
+
     async def _score(self, effect: fx.ScoreTurn) -> None:
         shell, probability = self._shell, None
         detector = shell.bound.detector
         try:
-            if detector is not None:
-                audio: tuple[AudioFrame, ...] = ()
-                if detector.audio_seconds and self.hearing is not None:
-                    audio = self.hearing.last_seconds(detector.audio_seconds, shell.lane.loop.time())
-                evidence = TurnEvidence(audio=audio, text=effect.text, language=shell.session.language)
-                async with asyncio.timeout(SCORE_TIMEOUT):
-                    probability = await detector.predict(evidence)
+            async with asyncio.timeout(SCORE_TIMEOUT):
+                if self.scores is not None:
+                    probability = await self.scores.newest(after=shell.driver.t0 + effect.at)
+                elif detector is not None:
+                    probability = await detector.predict(self._evidence(detector, effect.text))
         except (ModelError, TimeoutError):
-            if shell.services.telemetry is not None:
-                shell.services.telemetry.dropped({"turn_scores": 1})
+            self._count("turn_scores", 1)
         except Exception:
             shell.tell(shell.side.error, "turn_detector", traceback.format_exc(), True)
         shell.post(ev.EndScore(op=effect.op, probability=probability))

@@ -73,12 +73,15 @@ class LiveSession:
         allow_interruptions: bool = True,
         add_to_chat_ctx: bool = True,
         priority: ev.Priority = "app",
+        turn_handling: TurnHandlingOptions | dict[str, Any] | None = None,
     ) -> SpeechHandle:
         """Say this text (a string or a stream). ``audio``: ready audio of it, int16 mono frames of any rate.
-        ``priority``: ``app`` or ``background``. Returns at once."""
+        ``priority``: ``app`` or ``background``. ``turn_handling``: holds for the answer, until the agent says something
+        else. Returns at once."""
         shell = self._running()
         speech = _speech_id("say")
         assert self._directory is not None
+        question = self._directory.question(self.current_agent, turn_handling)
         self._directory.sources[speech] = SaySource(text, audio)
         handle = self._new_handle(speech, "say", allow_interruptions)
         shell.post(
@@ -89,6 +92,7 @@ class LiveSession:
                 priority=priority,
                 hook=current_hook.get(),
                 floor=current_floor.get(),
+                question=question,
             )
         )
         return handle
@@ -103,14 +107,17 @@ class LiveSession:
         chat_ctx: ChatContext | None = None,
         allow_interruptions: bool = True,
         priority: ev.Priority = "app",
+        turn_handling: TurnHandlingOptions | dict[str, Any] | None = None,
     ) -> SpeechHandle:
-        """Ask the model for a reply. ``user_input`` (text, parts, a message) joins the conversation first; ``instructions`` hold for this reply
-        alone; ``tools`` limits it to these; ``chat_ctx`` replaces the conversation for it. Returns at once."""
+        """Ask the model for a reply. ``user_input`` (text, parts, a message) joins the conversation first; ``instructions``
+        hold for this reply alone; ``tools`` limits it to these; ``chat_ctx`` replaces the conversation for it;
+        ``turn_handling`` holds for the answer to it, until the agent says something else. Returns at once."""
         shell = self._running()
         speech = _speech_id("reply")
         text, media = self._input(user_input)
         names = None if tools is None else tuple(t if isinstance(t, str) else t.name for t in tools)
         assert self._directory is not None
+        question = self._directory.question(self.current_agent, turn_handling)
         self._directory.requests[speech] = ReplyRequest(instructions, tool_choice, names, chat_ctx)
         handle = self._new_handle(speech, "generate_reply", allow_interruptions)
         shell.post(
@@ -122,6 +129,7 @@ class LiveSession:
                 priority=priority,
                 hook=current_hook.get(),
                 floor=current_floor.get(),
+                question=question,
             )
         )
         return handle

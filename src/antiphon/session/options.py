@@ -9,6 +9,7 @@ import msgspec
 from antiphon.errors import ConfigurationError
 from antiphon.kernel.policy import BargeInPolicy, LadderPolicy, SessionPolicy, TurnPolicy
 from antiphon.models.turn_detector import TurnDetector
+from antiphon.turns.expectation import Expectation, Kind
 from antiphon.turns.words import words_of
 
 Detection = Literal["vad", "stt", "manual"]
@@ -62,7 +63,9 @@ class TurnHandlingOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     ``turn_detection``: ``vad`` (pauses, scored by the end-of-turn model), ``stt`` (the recogniser's own events),
     ``manual`` (``commit_user_turn``), or a ``TurnDetector``; ``score=False`` uses pauses alone. ``language``: BCP 47 tag that picks
-    the word lists (unset: the session's language).
+    the word lists (unset: the session's language). ``expect``: what the caller is asked for (``digits``, ``spelling``,
+    ``email``, ``yes_no``, or an ``Expectation`` with the number of digits; ``open``: nothing in particular; unset: what
+    the agent's last question says).
     """
 
     turn_detection: Any = None
@@ -76,16 +79,13 @@ class TurnHandlingOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     max_words: int | None = None
     max_duration: float | None = None
     language: str | None = None
+    expect: Expectation | Kind | None = None
 
     @classmethod
     def of(cls, given: TurnHandlingOptions | dict[str, Any] | None) -> TurnHandlingOptions:
         """From an object, a dict of the same shape, or nothing. Raises ``ConfigurationError`` naming the bad key."""
-        if given is None:
-            return cls()
-        if isinstance(given, TurnHandlingOptions):
-            return given
         try:
-            made = msgspec.convert({**given}, cls)
+            made = given if isinstance(given, TurnHandlingOptions) else msgspec.convert({**(given or {})}, cls)
         except (msgspec.ValidationError, TypeError) as exc:
             raise ConfigurationError(f"turn_handling: {exc}.", hint="See docs on TurnHandlingOptions.") from exc
         if not (made.turn_detection in (None, "vad", "stt", "manual") or isinstance(made.turn_detection, TurnDetector)):
@@ -159,6 +159,7 @@ def session_policy(
                 transcription_timeout=layer.transcription_timeout,
                 max_words=layer.max_words,
                 max_duration=layer.max_duration,
+                expect=Expectation(layer.expect) if isinstance(layer.expect, str) else layer.expect,
             ),
         )
         barge_in = _over(barge_in, layer.interruption, BargeInPolicy)

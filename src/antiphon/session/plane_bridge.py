@@ -35,6 +35,7 @@ class PlaneBridge:
         self._up = False
         self._closed = asyncio.Event()
         self._config = seam.LineConfig()
+        self._policy: SessionPolicy | None = None
 
     # --- to the plane --------------------------------------------------------------------------------------------
 
@@ -72,9 +73,11 @@ class PlaneBridge:
         self._shell.services.plane.subscribe(self.line, self._deliver)
 
     def configure(self, policy: SessionPolicy) -> None:
-        """Another agent's thresholds."""
-        reflex = _reflex(policy)
-        if self._open and reflex != self._config.reflex:
+        """The thresholds that hold now: of another agent, or of the question that is open."""
+        if not self._open or policy is self._policy:
+            return
+        self._policy, reflex = policy, _reflex(policy)
+        if reflex != self._config.reflex:
             self._config = msgspec.structs.replace(self._config, reflex=reflex)
             self._send(seam.Configure(line=self.line, config=self._config))
 

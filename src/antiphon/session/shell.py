@@ -66,7 +66,7 @@ class Shell:
             kernel,
             services,
             carry_out=self._do,
-            follow=lambda event: self.speaking.follow(event),
+            follow=self._follow,
             fault=lambda text: self.tell(self.side.error, "session", text, True),
         )
         self.post, self.now, self.session_time = self.driver.post, self.driver.now, self.driver.session_time
@@ -128,6 +128,10 @@ class Shell:
         except Exception:
             # An effect that cannot be carried out must not stop the others; whoever waits for it has a deadline.
             self.tell(self.side.error, "session", traceback.format_exc(), True)
+
+    def _follow(self, event: ev.Event) -> None:
+        self.bridge.configure(self.kernel.state.policy)
+        self.speaking.follow(event)
 
     def tell(self, call: Callable[..., object], *args: Any) -> None:
         """Run ``call`` on the user's lane."""
@@ -273,7 +277,6 @@ class Shell:
     def _rebind(self, effect: fx.Rebind) -> None:
         previous = self.bound
         self.bound = self.directory.bind(effect.agent.key)
-        self.bridge.configure(effect.agent.policy)
         self.listening.rebound(previous)
         self.tell(self.side.entered, effect.agent.key)
 
