@@ -385,3 +385,18 @@ def test_two_overlaps_in_a_row_are_one() -> None:
     assert call.state.turn.overlap is not None
     call.hears(speech, 8 * STEP, settle="end")
     assert call.state.turn.overlap is None
+
+
+def test_a_pause_that_nobody_rules_on_ends_by_itself() -> None:
+    call = Call(agent(barge_in=BargeInPolicy(wordless_after=10.0)))
+    call.asks()
+    reply = call.one(fx.StartReply)
+    call.speaks(reply.op, "one two three four five six seven eight nine ten")
+    call.hears(reply.speech, 24_000)
+    call.send(ev.Vad(edge="start", at=call.now))
+    call.wait(0.4)
+    call.send(ev.AutoPaused(speech=reply.speech, position=30_000, at=call.now))
+    call.wait(1.0)
+    assert not call.all(fx.Resume)
+    call.wait(3.0)
+    assert call.one(fx.Resume).speech == reply.speech

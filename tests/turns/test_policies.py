@@ -88,6 +88,12 @@ def test_who_reads_something_out_has_time_where_no_score_helps() -> None:
     assert delay(POLICY, read) > delay(POLICY, Evidence(text="a b seven"))
 
 
+def test_a_name_may_end_in_a_letter_that_is_a_word() -> None:
+    spelling = Expectation("spelling")
+    assert delay(POLICY, Evidence(text="a n n a", score=0.9, expects=spelling)) < 0.5
+    assert delay(POLICY, Evidence(text="a n n and", score=0.9, expects=spelling)) == POLICY.max_delay
+
+
 def test_a_score_made_later_counts_from_later() -> None:
     assert delay(POLICY, Evidence(score=0.5, scored_at=0.4)) > delay(POLICY, Evidence(score=0.5, scored_at=0.2))
 

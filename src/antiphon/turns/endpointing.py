@@ -69,15 +69,18 @@ def unfinished(text: str, policy: TurnPolicy, tag: str) -> bool:
 
 def goes_on(policy: TurnPolicy, evidence: Evidence) -> bool:
     """Whether the words are surely not all."""
-    return unfinished(evidence.text, policy, evidence.language) or _form(evidence) == "open"
+    answer = _form(evidence)
+    if answer == "read out" and len(words_of(evidence.text)[-1]) == 1:
+        return False  # the last letter of "A N N A" is no article
+    return answer == "open" or unfinished(evidence.text, policy, evidence.language)
 
 
 def delay(policy: TurnPolicy, evidence: Evidence) -> float:
     """Seconds of silence, counted from the last speech sample, after which the turn is over."""
     low, high = policy.min_delay, max(policy.min_delay, policy.max_delay)
-    answer = _form(evidence)
-    if answer == "open" or unfinished(evidence.text, policy, evidence.language):
+    if goes_on(policy, evidence):
         return high
+    answer = _form(evidence)
     score = None if evidence.score is None else min(max(evidence.score, 0.0), 1.0)
     if answer == "complete" and score is not None and score >= AGREES:
         return low

@@ -48,7 +48,7 @@ def form(expects: Expectation, text: str, tag: str) -> Form:
 
 
 def _only_begun(words: list[str], data: Language) -> Form:
-    """ "Yes, sure": the answer itself comes now."""
+    """Whether it is a "yes, sure" before the answer itself."""
     return "open" if " ".join(words) in data.yes else ""
 
 
