@@ -1,6 +1,6 @@
 """How long people pause inside their turns: prints ``MEAN_PAUSE`` of ``src/antiphon/turns/delay_table.py``.
 
-    python training/turn_heads/pauses.py DATA
+    python -m training.turn_heads.pauses DATA
 
 General: pauses of MRDA's training meetings, in mid-sentence and after a sentence; digits: pauses of AN4 (spelled names,
 numbers) and of MRDA after a number or a single letter. The survival of the pauses is printed beside the fitted exponential.

@@ -27,8 +27,8 @@ DEFAULT_MODELS = (VAD_MODEL, TURN_MODEL, STT_MODEL, TTS_MODEL, LLM_MODEL)
 
 
 def resolve(name: str, *, host: Host | None = None) -> STT | LLM | TTS | TurnDetector:
-    """The model named ``local/MODEL`` (the prefix may be left out; ``local/kokoro:VOICE`` names a voice). Nothing is
-    loaded yet.
+    """The model named ``local/MODEL`` (the prefix may be left out; ``local/kokoro:VOICE`` names a voice,
+    ``local/smart-turn-v3.2:stock`` the detector as it was published, without our heads). Nothing is loaded yet.
 
     ``host``: where the models run; without one, the model process of this machine. Raises ``ConfigurationError`` for a
     name that is not in the catalog, ``ModelMissingError`` for a model that is not installed.
@@ -41,7 +41,7 @@ def resolve(name: str, *, host: Host | None = None) -> STT | LLM | TTS | TurnDet
     from antiphon.local.turn_detector import LocalTurnDetector
 
     provider, _, named = name.rpartition("/")
-    model, _, voice = named.partition(":")
+    model, _, variant = named.partition(":")
     if provider not in ("", "local"):
         raise ConfigurationError(f"{name!r} is not a local model.", hint="Local models are named `local/MODEL`.")
     store = Store()
@@ -56,9 +56,9 @@ def resolve(name: str, *, host: Host | None = None) -> STT | LLM | TTS | TurnDet
         case "llm":
             return LocalLLM(chosen, model)
         case "tts":
-            return LocalTTS(chosen, model, voice=voice)
+            return LocalTTS(chosen, model, voice=variant)
         case _:
-            return LocalTurnDetector(chosen, model)
+            return LocalTurnDetector(chosen, model, head=variant)
 
 
 def defaults(*, host: Host | None = None, llm: str = LLM_MODEL) -> tuple[STT, LLM, TTS, TurnDetector]:

@@ -165,7 +165,7 @@ class Engine:
         model = self._model(request.model)
         match request:
             case Score():
-                yield Scored(probability=model.score(request.pcm))
+                yield Scored(probability=model.score(request.pcm, request.head, request.silence))
             case Transcribe():
                 yield Transcribed(transcript=model.transcribe(request.pcm))
             case Speak():

@@ -19,9 +19,12 @@ class Load(Request, frozen=True, kw_only=True, tag="load"):
 
 
 class Score(Request, frozen=True, kw_only=True, tag="score"):
-    """Has the caller's turn ended? ``pcm``: int16 mono at 16 kHz. Answer: ``Scored``, ``Done``."""
+    """Has the caller's turn ended? ``pcm``: int16 mono at 16 kHz that ends with ``silence`` seconds of it; ``head``: which
+    of the model's heads decides. Answer: ``Scored``, ``Done``."""
 
     pcm: bytes
+    head: str = "general"
+    silence: float = 0.2
 
 
 class Transcribe(Request, frozen=True, kw_only=True, tag="transcribe"):

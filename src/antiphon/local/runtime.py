@@ -23,15 +23,17 @@ def require(module: str) -> Any:
         ) from error
 
 
-def onnx_session(path: Path, threads: int = 1) -> Any:
-    """An onnxruntime session on the CPU. One thread: a second one costs more than it brings for models this small."""
+def onnx_session(model: Path | bytes, threads: int = 1) -> Any:
+    """An onnxruntime session on the CPU, of a file or of a graph in memory. One thread: a second one costs more than it
+    brings for models this small."""
     ort = require("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source = model if isinstance(model, bytes) else str(model)
+    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def llama_module() -> Any:

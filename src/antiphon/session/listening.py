@@ -130,12 +130,19 @@ class Listening:
         if telemetry is not None:
             telemetry.dropped({what: dropped})
 
-    def _evidence(self, detector: TurnDetector, text: str) -> TurnEvidence:
+    def _evidence(self, detector: TurnDetector, effect: fx.ScoreTurn) -> TurnEvidence:
         state = self._shell.kernel.state
         audio: tuple[AudioFrame, ...] = ()
         if detector.audio_seconds and self.hearing is not None:
             audio = self.hearing.last_seconds(detector.audio_seconds, self._shell.lane.loop.time())
-        return TurnEvidence(audio=audio, text=text, language=state.policy.turn.language, asked=said_last(state))
+        return TurnEvidence(
+            audio=audio,
+            text=effect.text,
+            language=state.policy.turn.language,
+            asked=said_last(state),
+            silence=max(0.0, self._shell.now() - effect.at),
+            expects=state.turn.expects.kind,
+        )
 
     async def _score(self, effect: fx.ScoreTurn) -> None:
         shell, probability = self._shell, None
@@ -145,7 +152,7 @@ class Listening:
                 if self.scores is not None:
                     probability = await self.scores.newest(after=shell.driver.t0 + effect.at)
                 elif detector is not None:
-                    probability = await detector.predict(self._evidence(detector, effect.text))
+                    probability = await detector.predict(self._evidence(detector, effect))
         except (ModelError, TimeoutError):
             self._count("turn_scores", 1)
         except Exception:
