@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"models", "kernel"},
     "safety": {"models", "chat"},
     "telemetry": {"models", "kernel", "chat", "audio"},
+    "bench": {"models", "audio", "kernel", "turns"},
 }
 """Every arrow. ``errors`` may be imported by all; packages that compose (below) may import anything."""
 
@@ -71,6 +72,7 @@ PURE_EXCEPTIONS = {("chat", "uuid")}
 CLOCKS = {"sleep", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time"}
 CLOCK_READERS = {
     "audio/driver.py": "drives the plane",
+    "bench/turn_scores.py": "measures how long a decision takes",
     "local/client.py": "starts the model process and waits for its socket",
     "local/directories.py": "waits for another process to let go of a folder",
     "local/engine.py": "drives the model process",
