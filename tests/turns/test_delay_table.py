@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.turns.delay_table import MEAN_PAUSE, SCORED_AT, Profile, best_delay
@@ -21,6 +21,7 @@ costs = st.floats(0.1, 20.0)
 profiles = st.sampled_from(sorted(MEAN_PAUSE))
 
 
+@settings(deadline=None)
 @given(scores, costs, profiles, st.floats(0.2, 1.0))
 def test_no_other_delay_costs_less(score: float, cost: float, profile: Profile, at: float) -> None:
     sure = min(max(score, 0.01), 0.99)
@@ -35,12 +36,14 @@ def test_no_other_delay_costs_less(score: float, cost: float, profile: Profile, 
     assert all(loss(best) <= loss(at + step / 100) + 1e-9 for step in range(600))
 
 
+@settings(deadline=None)
 @given(scores, scores, costs, profiles)
 def test_the_surer_the_end_the_shorter_the_wait(one: float, other: float, cost: float, profile: Profile) -> None:
     low, high = sorted((one, other))
     assert best_delay(low, cost, profile) >= best_delay(high, cost, profile)
 
 
+@settings(deadline=None)
 @given(scores, costs, costs, profiles)
 def test_the_dearer_an_interruption_the_longer_the_wait(
     score: float, one: float, other: float, profile: Profile
@@ -49,6 +52,7 @@ def test_the_dearer_an_interruption_the_longer_the_wait(
     assert best_delay(score, low, profile) <= best_delay(score, high, profile)
 
 
+@settings(deadline=None)
 @given(st.floats(0.02, 0.98), costs, profiles)
 def test_a_small_error_of_the_score_is_a_small_change_of_the_delay(score: float, cost: float, profile: Profile) -> None:
     moved = 1 / (1 + math.exp(-(math.log(score / (1 - score)) + 0.1)))
