@@ -2,8 +2,8 @@
 
     python benchmarks/turns_curve.py RESULTS.json docs/turn-taking-curve.svg
 
-A panel for each set: the policy along its knob with our detector, the same policy with Smart Turn as published, and a fixed
-delay after silence that waits as long on average. Plain SVG, written here.
+A panel for each set: the policy along its knob, with Smart Turn as published and with ours, and a fixed delay after silence that
+waits as long on average. Plain SVG, written here.
 """
 
 from __future__ import annotations
@@ -14,24 +14,29 @@ from pathlib import Path
 from typing import Any
 
 PANELS = {"speechocean762_pauses": "Read sentences (speechocean762)", "an4": "Names, numbers, spelling (AN4)"}
-LINES = (("silence alone", "#8a8f98"), ("Smart Turn as published", "#c2701c"), ("Antiphon", "#1f6feb"))
+SILENCE = ("silence alone", "#8a8f98")
+DETECTORS = {"smart-turn": ("Smart Turn as published", "#c2701c"), "antiphon": ("Antiphon", "#1f6feb")}
 WIDTH, HEIGHT = 360, 300
 LEFT, TOP, RIGHT, BOTTOM = 52, 44, 12, 46
-LONGEST = 1.4
+LONGEST = 1.0
 """Seconds at the right edge."""
 
 Points = list[tuple[float, float]]
 
 
 def main() -> None:
-    results = json.loads(Path(sys.argv[1]).read_text())
-    stock, ours = results["reports"][0], results["reports"][1]
-    panels = [panel(title, lines_of(stock, ours, name), WIDTH * n) for n, (name, title) in enumerate(PANELS.items())]
+    reports = json.loads(Path(sys.argv[1]).read_text())["reports"]
+    drawn = {one["detector"]: one["curve"] for one in reports if one["detector"] in DETECTORS}
+    titles = [SILENCE, *(DETECTORS[name] for name in drawn)]
+    panels = [
+        panel(title, lines_of([curve[name] for curve in drawn.values()]), titles, WIDTH * n)
+        for n, (name, title) in enumerate(PANELS.items())
+    ]
     width, height = WIDTH * len(panels), HEIGHT + 26
     legend = "".join(
         f'<line x1="{60 + 200 * n}" x2="{84 + 200 * n}" y1="{HEIGHT + 8}" y2="{HEIGHT + 8}" stroke="{colour}" '
         f'stroke-width="2.5"/><text x="{90 + 200 * n}" y="{HEIGHT + 12}">{name}</text>'
-        for n, (name, colour) in enumerate(LINES)
+        for n, (name, colour) in enumerate(titles)
     )
     Path(sys.argv[2]).write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
@@ -41,13 +46,13 @@ def main() -> None:
     )
 
 
-def lines_of(stock: dict[str, Any], ours: dict[str, Any], name: str) -> list[Points]:
-    """(mean latency in s, share cut) of the three lines, by latency."""
-    silence = {(p["mean"], p["vad_at_mean"]) for p in [*stock["curve"][name], *ours["curve"][name]]}
-    return [sorted(silence)] + [sorted((p["mean"], p["cut"]) for p in one["curve"][name]) for one in (stock, ours)]
+def lines_of(curves: list[list[dict[str, Any]]]) -> list[Points]:
+    """(mean latency in s, share cut), by latency: silence alone, then each detector."""
+    silence = {(point["mean"], point["vad_at_mean"]) for curve in curves for point in curve}
+    return [sorted(silence)] + [sorted((point["mean"], point["cut"]) for point in curve) for curve in curves]
 
 
-def panel(title: str, lines: list[Points], x: int) -> str:
+def panel(title: str, lines: list[Points], titles: list[tuple[str, str]], x: int) -> str:
     """One set's picture, ``x`` to the right."""
     most = max(cut for line in lines for _, cut in line)
     top = next(t for t in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0) if t >= most)
@@ -60,8 +65,8 @@ def panel(title: str, lines: list[Points], x: int) -> str:
     for tenth in range(2, round(LONGEST * 10) + 1, 2):
         at = place(tenth / 10, 0.0, top)[0]
         parts.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tenth / 10:g}</text>')
-    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 10}">mean latency, s (up: pauses cut off)</text>')
-    for line, (_, colour) in zip(lines, LINES, strict=True):
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 10}">pauses cut off, by mean latency in seconds</text>')
+    for line, (_, colour) in zip(lines, titles, strict=True):
         points = " ".join("{:.1f},{:.1f}".format(*place(s, cut, top)) for s, cut in line if s <= LONGEST)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
     return "\n".join([*parts, "</g>"])
