@@ -32,22 +32,20 @@ def answer(offer: sdp.Offer, **more: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "opus", "event", "ufrag", "candidates", "complete"),
+    ("name", "opus", "event", "ufrag", "candidates"),
     [
-        ("chromium", 111, (110, 48000), "95lu", 0, False),
-        ("firefox", 109, (None, 0), "7a4e3d0b", 2, True),
-        ("safari", 111, (110, 48000), "u2Yx", 2, False),
-        ("aiortc", 96, (None, 0), "bX3k", 1, True),
+        ("chromium", 111, (110, 48000), "95lu", 0),
+        ("firefox", 109, (None, 0), "7a4e3d0b", 2),
+        ("safari", 111, (110, 48000), "u2Yx", 2),
+        ("aiortc", 96, (None, 0), "bX3k", 1),
     ],
 )
-def test_an_offer_is_read(
-    name: str, opus: int, event: tuple[int | None, int], ufrag: str, candidates: int, complete: bool
-) -> None:
+def test_an_offer_is_read(name: str, opus: int, event: tuple[int | None, int], ufrag: str, candidates: int) -> None:
     offer = sdp.parse_offer(text(name))
     assert (offer.opus, offer.telephone_event, offer.telephone_event_rate) == (opus, *event)
-    assert (offer.ufrag, len(offer.candidates), offer.complete) == (ufrag, candidates, complete)
+    assert (offer.ufrag, len(offer.candidates)) == (ufrag, candidates)
     assert (offer.setup, offer.direction, offer.bundled) == ("active", "sendrecv", True)
-    assert offer.fingerprints[0].algorithm == "sha-256" and len(offer.ssrcs) == 1
+    assert offer.fingerprints[0].algorithm == "sha-256"
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -48,9 +48,8 @@ Address = tuple[str, int]
 
 
 class IceTransport(Connection):
-    """The path to one peer. ``on_packet`` gets what is not STUN, from the peer only. ``on_candidate``
-    gets candidates found after ``gather``, then ``None``. ``now``: the clock. Counts: ``strangers`` and ``malformed``
-    packets."""
+    """The path to one peer. ``on_packet`` gets what is not STUN, from the peer only. ``on_candidate`` gets
+    candidates found after ``gather``, then ``None``. ``now``: the clock. Counts: ``strangers`` and ``malformed`` packets."""
 
     def __init__(
         self,
@@ -59,9 +58,8 @@ class IceTransport(Connection):
         on_packet: Callable[[bytes], None],
         on_candidate: Callable[[str | None], None],
         now: Callable[[], float],
-        controlling: bool = False,
     ) -> None:
-        super().__init__(ice_controlling=controlling)
+        super().__init__(ice_controlling=False)
         self.strangers = 0
         self.malformed = 0
         self.problems: list[str] = []
@@ -72,7 +70,8 @@ class IceTransport(Connection):
         """Seconds, of the last consent check."""
         self._settings = settings
         self._deliver, self._on_candidate, self._now = on_packet, on_candidate, now
-        self._known: set[Address] = set()
+        self._known: dict[Address, float] = {}
+        """Where the peer sends from, and when a check last came from there."""
         self._polled: _Endpoint | None = None
         self._gathering: asyncio.Task[None] | None = None
         self._consent: asyncio.Task[None] | None = None
@@ -187,8 +186,16 @@ class IceTransport(Connection):
         self.heard_at = self._answered_at = self._consent_at = self._now()
 
     def hand_over(self) -> None:
-        """From now on somebody calls ``poll`` every tick: the loop need not be woken for each packet."""
-        self._poll_selected()
+        """From now on somebody calls ``poll`` every tick: the loop reads the other paths' sockets only."""
+        pair = self._nominated.get(COMPONENT)
+        if pair is None:
+            return
+        before, self._polled = self._polled, cast(_Endpoint, pair.protocol)
+        if before is not self._polled:
+            if before is not None and before.udp is not None:
+                before.udp.watch()
+            if self._polled.udp is not None:
+                self._polled.udp.leave()
 
     def transmit(self, data: bytes) -> bool:
         """Send to the peer, from any thread. False: not sent (no path, or the socket is full)."""
@@ -231,15 +238,6 @@ class IceTransport(Connection):
         """The peer has not allowed sending for too long."""
         return bool(self._nominated) and self._now() - self._answered_at > EXPIRES_AFTER
 
-    @property
-    def path(self) -> str:
-        """The path in words, for people."""
-        pair = self._nominated.get(COMPONENT)
-        if pair is None:
-            return ""
-        local, remote = pair.local_candidate, pair.remote_candidate
-        return f"{local.type} {local.host}:{local.port} to {remote.type} {remote.host}:{remote.port}"
-
     async def aclose(self) -> None:
         """Close every socket, within a second."""
         self._closing = True
@@ -275,26 +273,19 @@ class IceTransport(Connection):
         self.rtt = self.heard_at - asked
 
     def _take_another(self, silent: CandidatePair) -> None:
-        """The best other pair that works, if one does. A peer whose address changed has made one by its own checks."""
-        for pair in self._check_list:
-            if pair is not silent and pair.state is CandidatePair.State.SUCCEEDED:
-                self._nominated[COMPONENT] = pair
-                self._check_list.remove(silent)
-                self._poll_selected()
-                self._silences = 0
-                return
-
-    def _poll_selected(self) -> None:
-        """The selected path's socket is read by ``poll``, all others by the loop."""
-        pair = self._nominated.get(COMPONENT)
-        if pair is None:
+        """The pair that works and by which the peer checked last: one whose address changed has made it by that."""
+        if self._nominated.get(COMPONENT) is not silent:
             return
-        before, self._polled = self._polled, cast(_Endpoint, pair.protocol)
-        if before is not self._polled:
-            if before is not None and before.udp is not None:
-                before.udp.watch()
-            if self._polled.udp is not None:
-                self._polled.udp.leave()
+        working = [
+            pair for pair in self._check_list if pair is not silent and pair.state is CandidatePair.State.SUCCEEDED
+        ]
+        if not working:
+            return
+        self._nominated[COMPONENT] = max(working, key=lambda pair: self._known.get(pair.remote_addr, 0.0))
+        self._check_list.remove(silent)
+        self._silences = 0
+        if self._polled is not None:
+            self.hand_over()
 
     @staticmethod
     def _send_relayed(endpoint: _Endpoint, data: bytes, address: Address) -> None:
@@ -318,16 +309,15 @@ class IceTransport(Connection):
 
     def check_incoming(self, message: stun.Message, addr: Address, protocol: StunProtocol) -> None:
         """A check with the right password: whoever sent it is the peer."""
-        self._known.add(addr)
-        self.heard_at = self._now()
+        self._known[addr] = self.heard_at = self._now()
         super().check_incoming(message, addr, protocol)
 
     def check_complete(self, pair: CandidatePair) -> None:
         if pair.state is CandidatePair.State.SUCCEEDED:
-            self._known.add(pair.remote_addr)
+            self._known.setdefault(pair.remote_addr, self._now())
         super().check_complete(pair)
         if self._polled is not None:
-            self._poll_selected()
+            self.hand_over()
 
 
 class _Endpoint(StunProtocol):

@@ -241,7 +241,7 @@ class WebRTCLeg:
             return
         self._next_stats = now + _STATS_EVERY
         self._say(media.stats())
-        silent = media.expects and now - max(media.last_arrival, media.connected_at) > MEDIA_WITHIN
+        silent = media.expects and now - media.last_arrival > MEDIA_WITHIN
         if silent and not self._silence_told:
             self._say(
                 Error(

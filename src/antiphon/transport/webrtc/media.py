@@ -44,7 +44,6 @@ class PeerMedia:
     def __init__(self, peer: PeerConnection, srtp: SrtpSession, now: float, *, bitrate: int, complexity: int) -> None:
         offer = peer.offer
         self.peer = peer
-        self.connected_at = now
         most = offer.opus_options.get("maxaveragebitrate", "")
         if most.isascii() and most.isdigit() and len(most) < 8:
             bitrate = max(6000, min(bitrate, int(most)))
@@ -66,6 +65,7 @@ class PeerMedia:
         self._session = RtpSession(receiver, sender, name=secrets.token_hex(8))
         self._usual_playout = self._session.playout
         self._srtp = srtp
+        self._since = now
         self._reported_at: float | None = None
         self._played = 0.0
         self._heard = 0
@@ -101,7 +101,7 @@ class PeerMedia:
     @property
     def last_arrival(self) -> float:
         """When sound last came, or could have come for the first time."""
-        return self._session.receiver.last_arrival or self.connected_at
+        return self._session.receiver.last_arrival or self._since
 
     # --- out ---------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from antiphon.errors import AntiphonError
@@ -88,9 +88,6 @@ class Offer:
     telephone_event: int | None
     telephone_event_rate: int
     candidates: tuple[str, ...] = ()
-    complete: bool = False
-    """No candidates will follow."""
-    ssrcs: tuple[int, ...] = field(default=())
 
     @property
     def mid(self) -> str:
@@ -133,8 +130,6 @@ def parse_offer(text: str) -> Offer:
         telephone_event=event,
         telephone_event_rate=event_rate,
         candidates=tuple((audio.all("candidate") or tagged.all("candidate"))[:_MOST_CANDIDATES]),
-        complete=any(place.get("end-of-candidates") is not None for place in places),
-        ssrcs=_ssrcs(audio),
     )
 
 
@@ -318,8 +313,3 @@ def _options(section: Section, payload_type: int) -> dict[str, str]:
                 name, _, setting = part.strip().partition("=")
                 options[name.lower()] = setting
     return options
-
-
-def _ssrcs(section: Section) -> tuple[int, ...]:
-    numbers = (value.split()[0] for value in section.all("ssrc")[:64] if value.split())
-    return tuple(dict.fromkeys(int(number) for number in numbers if _number(number, 0xFFFFFFFF)))

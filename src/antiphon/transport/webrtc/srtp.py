@@ -11,9 +11,6 @@ import pylibsrtp
 
 from antiphon.transport.webrtc.dtls import Profile, SrtpKeys
 
-MOST_PACKET = 1500 - 160
-"""Bytes of a packet before protection."""
-
 _PROFILES: dict[Profile, int] = {
     "SRTP_AES128_CM_SHA1_80": pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
     "SRTP_AEAD_AES_128_GCM": pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
@@ -34,7 +31,7 @@ class SrtpSession:
         self._in = self._session(keys.profile, keys.theirs, pylibsrtp.Policy.SSRC_ANY_INBOUND)
 
     def protect(self, packet: bytes) -> bytes:
-        """An RTP packet, at most ``MOST_PACKET`` bytes, for the network."""
+        """An RTP packet, for the network."""
         return self._out.protect(packet)
 
     def protect_rtcp(self, packet: bytes) -> bytes:

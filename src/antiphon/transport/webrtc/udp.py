@@ -1,6 +1,6 @@
 """A UDP socket that the network's loop reads while a path is looked for, and the plane's tick once it is found.
 
-A wake of the loop for every packet costs ten times what the tick's look does (``benchmarks/webrtc_network.py``). When a packet
+A wake of the loop for every packet costs several times what the tick's look does (``benchmarks/webrtc_network.py``). When a packet
 arrived is known from the kernel's stamp on it, whoever reads it and however late.
 """
 
