@@ -82,8 +82,8 @@ class IceTransport(Connection):
 
     # --- candidates --------------------------------------------------------------------------------------------------
 
-    async def gather(self) -> list[str]:
-        """Open the sockets. Returns the candidates of this machine at once; those of servers follow by ``on_candidate``."""
+    def gather(self) -> None:
+        """Open the sockets: ``local_candidates`` are those of this machine at once; servers' follow by ``on_candidate``."""
         self._local_candidates_start = self._local_candidates_end = True
         if not self._settings.relay_only:
             for rank, address in enumerate(host_addresses(self._settings)):
@@ -100,7 +100,11 @@ class IceTransport(Connection):
             self._gathering = self._loop.create_task(self._ask_servers(endpoints))
         else:
             self._loop.call_soon(self._on_candidate, None)
-        return [candidate_line(candidate) for candidate in found]
+
+    @property
+    def gathered(self) -> bool:
+        """No more candidates will follow."""
+        return self._gathering is None or self._gathering.done()
 
     def add_candidate(self, text: str) -> None:
         """A candidate of the peer, as in SDP. Names (mDNS) are not looked up: such a peer's checks reach us and show its

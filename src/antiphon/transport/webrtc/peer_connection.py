@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from antiphon.errors import AntiphonError
 from antiphon.transport.webrtc import sdp
+from antiphon.transport.webrtc.candidates import candidate_line
 from antiphon.transport.webrtc.demux import protocol
 from antiphon.transport.webrtc.dtls import Certificate, DtlsEndpoint
 from antiphon.transport.webrtc.ice import IceTransport
@@ -66,7 +67,6 @@ class PeerConnection:
         self._dtls = DtlsEndpoint(certificate, offer.setup, offer.fingerprints)
         self._path = self._new_path(id)
         self._next_path: IceTransport | None = None
-        self._candidates: list[str] = []
         self._trickled = False
         self._work: set[asyncio.Task[None]] = set()
 
@@ -89,9 +89,12 @@ class PeerConnection:
     @property
     def all_counts(self) -> dict[str, int]:
         """``strangers`` and ``malformed``, ``overflow`` (the plane did not keep up), ``unsent`` (the socket did not)."""
-        paths = [path for path in (self._path, self._next_path) if path is not None]
-        strangers, malformed = sum(path.strangers for path in paths), sum(path.malformed for path in paths)
-        return {**self.counts, "strangers": strangers, "malformed": malformed}
+        counts = dict(self.counts)
+        for path in (self._path, self._next_path):
+            if path is not None:
+                counts["strangers"] = counts.get("strangers", 0) + path.strangers
+                counts["malformed"] = counts.get("malformed", 0) + path.malformed
+        return counts
 
     @property
     def rtt(self) -> float | None:
@@ -113,7 +116,7 @@ class PeerConnection:
         restart = (offer.ufrag, offer.pwd) != (self.offer.ufrag, self.offer.pwd)
         self.id, self.offer = id, offer
         if not restart:
-            self._answer(self._path, self._candidates, complete=True)
+            self._answer(self._next_path or self._path)
             return True
         if self._next_path is not None:
             self._network.spawn(self._next_path.aclose())
@@ -159,27 +162,35 @@ class PeerConnection:
     # --- connecting ----------------------------------------------------------------------------------------------------
 
     async def _connect(self, offer: sdp.Offer, path: IceTransport) -> None:
-        await self._open(path, offer)
-        self._become("connecting", force=True)
+        self._open(path, offer)
+        self._tell(self, Connection(self.id, "connecting"))
         problem = await self._establish(path, offer)
+        if self._path is not path:
+            return
         if problem is not None:
-            self._fail(*problem)
+            if self._next_path is None:
+                self._fail(*problem)
             return
         self._dtls.start(self._now())
         self._follow_dtls()
 
     async def _move(self, offer: sdp.Offer, path: IceTransport) -> None:
         """An ICE restart: the old path carries sound until the new one is there."""
-        await self._open(path, offer)
+        self._open(path, offer)
         problem = await self._establish(path, offer)
         if self._next_path is not path:
             return
         self._next_path = None
         if problem is not None:
-            self._tell(self, Error(self.id, *problem))
+            if self.srtp is None:
+                self._fail(*problem)
+            else:
+                self._tell(self, Error(self.id, *problem))
             self._network.spawn(path.aclose())
             return
         old, self._path = self._path, path
+        self._count("strangers", old.strangers)
+        self._count("malformed", old.malformed)
         if self.srtp is not None:
             path.hand_over()
         self._network.spawn(old.aclose())
@@ -187,13 +198,13 @@ class PeerConnection:
             self._dtls.start(self._now())
             self._follow_dtls()
 
-    async def _open(self, path: IceTransport, offer: sdp.Offer) -> None:
+    def _open(self, path: IceTransport, offer: sdp.Offer) -> None:
         for candidate in offer.candidates:
             path.add_candidate(candidate)
-        self._candidates = await path.gather()
-        self._answer(path, self._candidates, complete=not self._settings.servers)
+        path.gather()
+        self._answer(path)
 
-    def _answer(self, path: IceTransport, candidates: Sequence[str], *, complete: bool) -> None:
+    def _answer(self, path: IceTransport) -> None:
         self._version += 1
         text = sdp.write_answer(
             self.offer,
@@ -203,8 +214,8 @@ class PeerConnection:
             pwd=path.local_password,
             fingerprint=self._certificate.fingerprint,
             ssrc=self.ssrc,
-            candidates=candidates,
-            complete=complete,
+            candidates=[candidate_line(candidate) for candidate in path.local_candidates],
+            complete=path.gathered,
         )
         self._tell(self, Answer(self.id, text))
 
@@ -263,8 +274,8 @@ class PeerConnection:
 
     # --- states --------------------------------------------------------------------------------------------------------
 
-    def _become(self, state: State, *, force: bool = False) -> None:
-        if state != self.state or force:
+    def _become(self, state: State) -> None:
+        if state != self.state:
             self.state = state
             self._tell(self, Connection(self.id, state))
 
@@ -291,5 +302,5 @@ class PeerConnection:
         except Exception as error:
             self._fail(f"{type(error).__name__}: {error}", "This is a fault in the transport.")
 
-    def _count(self, what: str) -> None:
-        self.counts[what] = self.counts.get(what, 0) + 1
+    def _count(self, what: str, by: int = 1) -> None:
+        self.counts[what] = self.counts.get(what, 0) + by
