@@ -4,6 +4,7 @@
 #   make test     all tests, with the small local models
 #   make lint     style and types
 #   make bench    the figures, side by side with the peers (about 15 minutes)
+#   make bench-webrtc   calls over WebRTC, beside aiortc (about 15 minutes)
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo talk test lint format bench lock clean
+.PHONY: help demo talk test lint format bench bench-webrtc lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -54,6 +55,12 @@ bench: $(VENV)/installed
 	@$(BIN)/antiphon models pull $(SMALL_MODELS) < /dev/null
 	@PYTHON=$(CURDIR)/$(BIN)/python benchmarks/peers/setup
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-webrtc: $(VENV)/installed
+	@$(BIN)/antiphon models pull silero-vad < /dev/null
+	@PYTHON=$(CURDIR)/$(BIN)/python benchmarks/peers/setup aiortc
+	@mkdir -p benchmarks/out
+	@$(BIN)/python benchmarks/webrtc.py --out benchmarks/out/webrtc.json $(ARGS)
 
 lock:
 	scripts/lock
