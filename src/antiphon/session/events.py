@@ -36,11 +36,15 @@ class UserInputTranscribedEvent(SessionEvent, frozen=True, kw_only=True):
 
 
 class AgentTranscriptEvent(SessionEvent, frozen=True, kw_only=True):
-    """Captions: what the caller has heard of a speech so far; ``final`` when it is settled."""
+    """Captions: what the caller has heard so far, as the ledger acknowledges it, word by word. ``step_id``: the step of
+    ``speech_id`` that this is the text of (a reply that calls tools has several); ``is_final`` when it is settled,
+    ``interrupted`` when the caller has not heard all of it."""
 
     speech_id: str
+    step_id: str
     heard: str
     is_final: bool
+    interrupted: bool = False
 
 
 class UserTranscriptionTimeoutEvent(SessionEvent, frozen=True, kw_only=True):

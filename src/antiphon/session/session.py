@@ -12,6 +12,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from antiphon.agents.agent import NOT_GIVEN, Agent
 from antiphon.errors import ConfigurationError, NotSupportedError, SessionClosedError
 from antiphon.kernel import events as ev
@@ -124,6 +126,10 @@ class AgentSession(LiveSession, Generic[T]):
             )
         side = self._ensure_side()
         user = Lane(asyncio.get_running_loop())
+        composer = import_module("antiphon.worker.runtime")
+        context = composer.context_for(ctx_or_leg)
+        if not self._base_policy.party_grace:
+            self._base_policy = msgspec.structs.replace(self._base_policy, party_grace=context.party_grace)
         directory = self._directory = Directory(
             session=self,
             models=session_models(self._given),
@@ -133,8 +139,7 @@ class AgentSession(LiveSession, Generic[T]):
         )
         ref = directory.adopt(agent)
         bound = directory.bind(agent)
-        composer = import_module("antiphon.worker.runtime")
-        self._context = composer.context_for(ctx_or_leg)
+        self._context = context
         self._context._attach(self)
         services: Services = await self._context._services(self, record)
         shell = self._shell = Shell(

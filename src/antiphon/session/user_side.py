@@ -172,10 +172,7 @@ class UserSide:
             handle = self.handles.get(base_of(fact.speech))
             if handle is not None:
                 handle._heard_so_far(fact.speech, fact.text)
-            self.emitter.emit(
-                "agent_transcript",
-                se.AgentTranscriptEvent(speech_id=base_of(fact.speech), heard=fact.text, is_final=True, at=fact.at),
-            )
+            self._caption(fact.speech, fact.text, fact.at, final=True, interrupted=fact.interrupted)
         elif isinstance(fact, ft.SpeechDone):
             handle = self.handles.get(base_of(fact.speech))
             if handle is not None:
@@ -232,7 +229,12 @@ class UserSide:
         handle = self.handles.get(base_of(speech))
         if handle is not None:
             handle._heard_so_far(speech, text)
-        event = se.AgentTranscriptEvent(speech_id=base_of(speech), heard=text, is_final=False, at=at)
+        self._caption(speech, text, at)
+
+    def _caption(self, speech: str, heard: str, at: float, *, final: bool = False, interrupted: bool = False) -> None:
+        event = se.AgentTranscriptEvent(
+            speech_id=base_of(speech), step_id=speech, heard=heard, is_final=final, interrupted=interrupted, at=at
+        )
         self.emitter.emit("agent_transcript", event)
 
     def level(self, caller: float, agent: float) -> None:

@@ -32,8 +32,9 @@ class JobContext:
 
     ``leg``: the party's media path (none: text). ``plane``: the media plane as a ``thread`` or a ``process``, or one
     that runs already. ``user_loop="shared"``: the core runs on the user's loop too (notebooks, the virtual clock).
-    ``log``, ``report``, ``record``: paths to write; ``redaction`` applies to the first two. ``userdata``: for the
-    program's own use. ``metadata``: what came with the job.
+    ``log``, ``report``, ``record``: paths to write; ``redaction`` applies to the first two. ``party_grace``: what the
+    leg's transport wants for a session that sets none. ``userdata``: for the program's own use. ``metadata``: what came
+    with the job.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class JobContext:
         report: str | None = None,
         record: str | None = None,
         redaction: Redaction | None = None,
+        party_grace: float = 0.0,
         id: str = "",
         metadata: str = "",
         userdata: dict[str, Any] | None = None,
@@ -55,6 +57,7 @@ class JobContext:
         self.user_loop = user_loop
         self.log, self.report_path, self.record = log, report, record
         self.redaction = redaction
+        self.party_grace = party_grace
         self.id = id or f"job_{uuid.uuid4().hex[:12]}"
         self.metadata = metadata
         self.userdata = userdata if userdata is not None else {}
