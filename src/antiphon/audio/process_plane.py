@@ -47,6 +47,11 @@ class ProcessPlane(asyncio.Protocol):
         """Process id of the plane (0: not running)."""
         return self._process.pid if self._process is not None else 0
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still takes messages."""
+        return not self._closing and not self._gone.done()
+
     async def start(self) -> None:
         """Start the process and wait until its model is loaded. Raises ``AudioError``."""
         ours, theirs = socket.socketpair()

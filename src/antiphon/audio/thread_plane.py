@@ -48,6 +48,11 @@ class ThreadPlane:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still takes messages."""
+        return not self._closing and self._failure is None
+
     def send(self, message: AnyToPlane) -> None:
         with self._lock:
             if self._closing or self._failure is not None:

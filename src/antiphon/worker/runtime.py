@@ -10,7 +10,7 @@ import atexit
 import sys
 import threading
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from antiphon.audio.seam import LegSpec, PlaneLink
 from antiphon.errors import ConfigurationError
@@ -18,6 +18,13 @@ from antiphon.session.lanes import Lane
 from antiphon.worker.job import JobContext
 
 PlaneForm = Literal["thread", "process"]
+
+
+class RunningPlane(PlaneLink, Protocol):
+    """A plane that runs outside the core's loop, and may end by itself."""
+
+    @property
+    def alive(self) -> bool: ...
 
 
 class CoreThread:
@@ -54,7 +61,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self._core: CoreThread | None = None
-        self._planes: dict[str, PlaneLink] = {}
+        self._planes: dict[str, RunningPlane] = {}
         self._lock = threading.Lock()
 
     @property
@@ -66,9 +73,9 @@ class Runtime:
             return self._core.lane
 
     async def plane(self, form: PlaneForm) -> PlaneLink:
-        """The plane of this form, running."""
+        """The plane of this form, running; another one where it has ended (its calls are lost, the next are not)."""
         core = self.core
-        if form not in self._planes:
+        if form not in self._planes or not self._planes[form].alive:
             self._planes[form] = await _on(core, _start_plane(form))
         return self._planes[form]
 
@@ -88,7 +95,7 @@ class Runtime:
             self._core = None
 
 
-async def _start_plane(form: PlaneForm) -> PlaneLink:
+async def _start_plane(form: PlaneForm) -> RunningPlane:
     """A running plane with voice activity detection from the model store."""
     path = str(import_module("antiphon.local.store").Store().path("silero-vad", "silero_vad.onnx"))
     if form == "process":
@@ -97,7 +104,7 @@ async def _start_plane(form: PlaneForm) -> PlaneLink:
         silero = import_module("antiphon.audio.vad").SileroVAD
         plane = import_module("antiphon.audio.thread_plane").ThreadPlane(lambda: silero(path))
     await plane.start()
-    link: PlaneLink = plane
+    link: RunningPlane = plane
     return link
 
 
