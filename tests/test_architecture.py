@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Every arrow. ``errors`` may be imported by all; packages that compose (below) may import anything."""
 
-COMPOSERS = {"cli", "worker", "testing"}
+COMPOSERS = {"cli", "web", "worker", "testing"}
 """Only these wire concrete parts together."""
 
 TYPES_ONLY: dict[str, set[str]] = {

@@ -60,7 +60,11 @@ if TYPE_CHECKING:
     from antiphon.tools.function_tool import FunctionTool as FunctionTool
     from antiphon.tools.function_tool import function_tool as function_tool
     from antiphon.tools.run_context import RunContext as RunContext
+    from antiphon.transport.webrtc.ice_servers import IceServer as IceServer
     from antiphon.turns.expectation import Expectation as Expectation
+    from antiphon.web.ice import turn_credentials as turn_credentials
+    from antiphon.web.settings import WebRTCLimits as WebRTCLimits
+    from antiphon.web.webrtc import WebRTC as WebRTC
     from antiphon.worker.job import JobContext as JobContext
 
 _HOMES = {
@@ -112,6 +116,10 @@ _HOMES = {
     "function_tool": "tools.function_tool",
     "RunContext": "tools.run_context",
     "Expectation": "turns.expectation",
+    "IceServer": "transport.webrtc.ice_servers",
+    "WebRTCLimits": "web.settings",
+    "turn_credentials": "web.ice",
+    "WebRTC": "web.webrtc",
     "JobContext": "worker.job",
 }
 

@@ -1,0 +1,289 @@
+"""A call from a browser: one leg, one session, and whichever page is there. Lives on the core's lane.
+
+The call outlives its pages: a page that comes back within the resume window finds leg, session and captions as they are.
+The entrypoint runs on the user's lane, by ``_Job``; nothing here waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from antiphon.audio.seam import LegSpec, PlaneLink
+from antiphon.errors import AntiphonError, AudioError, SessionClosedError
+from antiphon.session.lanes import Lane
+from antiphon.transport.webrtc.ice_servers import IceServer
+from antiphon.web.feed import Feed
+from antiphon.web.ice import for_browser
+from antiphon.web.messages import NORMAL, REPLACED, Caption, Ended, Message, Problem, State, Welcome
+from antiphon.worker.early_line import EarlyLine
+from antiphon.worker.job import JobContext
+
+if TYPE_CHECKING:
+    from antiphon.session.session import AgentSession
+    from antiphon.web.page import Page
+    from antiphon.web.settings import WebSettings
+
+Entrypoint = Callable[[JobContext], Awaitable[None]]
+
+logger = logging.getLogger("antiphon")
+
+OVER_WITHIN = 1.5
+"""Seconds after the leg's certain end until a session that does not end by itself is closed."""
+
+
+class Call:
+    """``over``: called once, when nothing of the call is left. ``secret``: what a page shows to come back to it."""
+
+    def __init__(
+        self,
+        id: str,
+        *,
+        plane: PlaneLink,
+        core: Lane,
+        user: Lane,
+        entrypoint: Entrypoint,
+        settings: WebSettings,
+        metadata: str,
+        over: Callable[[Call], object],
+    ) -> None:
+        self.id, self.secret = id, secrets.token_urlsafe(24)
+        self._core, self._user, self._settings, self._over = core, user, settings, over
+        self._page: Page | None = None
+        self._captions: OrderedDict[str, Caption] = OrderedDict()
+        self._agent_state, self._user_state = "initializing", "listening"
+        self._leaving: asyncio.TimerHandle | None = None
+        self.reason = ""
+        """Why it ended; empty while it goes on."""
+        self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._line_closed)
+        self._job = _Job(self, entrypoint, metadata)
+
+    @property
+    def resume(self) -> str:
+        return f"{self.id}.{self.secret}"
+
+    def open(self, servers: tuple[IceServer, ...], *, loopback: bool) -> None:
+        """Open the line and start the entrypoint. ``loopback``: the page is on this machine. Raises ``AudioError`` when the
+        plane is gone."""
+        settings = self._settings
+        ice = {
+            "servers": [msgspec.to_builtins(server) for server in servers],
+            "loopback": loopback,
+            "ports": settings.udp_ports,
+            "public_address": settings.public_address,
+            "relay_only": settings.relay_only,
+        }
+        leg = LegSpec("webrtc", {"ice": ice})
+        self.line.open(leg)
+        self._job.leg = leg
+        self._user.post(self._job.begin)
+
+    # --- pages ---------------------------------------------------------------------------------------------------
+
+    def attach(self, page: Page, servers: tuple[IceServer, ...], *, resumed: bool) -> None:
+        """This page has the call now; one that had it is told so."""
+        if self._page is not None and self._page is not page:
+            self._page.close(REPLACED, "This call goes on in another tab.")
+        self._page = page
+        self._stay()
+        page.tell(
+            Welcome(
+                session=self.id,
+                resume=self.resume,
+                resumed=resumed,
+                resume_window=self._settings.resume_window,
+                ice_servers=for_browser(servers),
+                captions=list(self._captions.values()),
+                agent_state=self._agent_state,
+                user_state=self._user_state,
+            )
+        )
+        if self.reason:
+            self._say_ended(page)
+
+    def detach(self, page: Page) -> None:
+        """The page's socket is gone; perhaps the page comes back."""
+        if page is self._page:
+            self._page = None
+            self._leave_in(self._settings.resume_window)
+
+    def take(self, page: Page, kind: str, text: str) -> None:
+        """A signal for the leg."""
+        if page is not self._page:
+            return
+        if kind == "bye":
+            self._leave_in(OVER_WITHIN)
+        try:
+            self.line.signal(text)
+        except AudioError as error:
+            self._plane_gone(error)
+
+    def _stay(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
+    def _leave_in(self, seconds: float) -> None:
+        self._stay()
+        self._leaving = self._core.loop.call_later(seconds, self.end, "participant_disconnected")
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    def end(self, reason: str, *, drain: bool = False) -> None:
+        """End the session; ``drain``: what is being said first."""
+        self._stay()
+        self._user.post(self._job.end, reason, drain)
+
+    def ended(self, reason: str) -> None:
+        """The session is over: the page hears of it, and nobody can come back."""
+        self.reason = self.reason or reason
+        if self._page is not None:
+            self._say_ended(self._page)
+
+    def _say_ended(self, page: Page) -> None:
+        page.tell(Ended.of(self.reason))
+        page.close(NORMAL, "The call is over.")
+        self._page = None
+
+    def gone(self, reason: str) -> None:
+        """The job has returned: line, session and task are freed."""
+        self._stay()
+        self.ended(reason or "drain")
+        self.line.close()
+        self._over(self)
+
+    def _line_closed(self) -> None:
+        """By the session at its end, or because the leg could not open: then nobody else ends the job."""
+        self._leave_in(OVER_WITHIN)
+
+    def _plane_gone(self, error: AudioError) -> None:
+        self.told(Problem(error.message, error.hint, source="transport", recoverable=False))
+        self.end("error")
+
+    # --- to the page ---------------------------------------------------------------------------------------------
+
+    def _signal(self, text: str) -> None:
+        if self._page is not None:
+            self._page.tell(text)
+
+    def told(self, message: Message) -> None:
+        """A message of the feed: kept as far as a page that comes back needs it, and passed on."""
+        match message:
+            case Caption(id=id, text=""):
+                self._captions.pop(id, None)
+            case Caption(id=id):
+                self._captions[id] = message
+                while len(self._captions) > self._settings.limits.transcript:
+                    self._captions.popitem(last=False)
+            case State(type="agent_state", state=state):
+                self._agent_state = state
+            case State(state=state):
+                self._user_state = state
+        if self._page is not None:
+            self._page.tell(message)
+
+    def post(self, call: Callable[..., object], *args: Any) -> None:
+        """For the job: do this on the core's lane."""
+        self._core.post(call, *args)
+
+
+class _CallJob(JobContext):
+    """The job that the entrypoint gets: its session tells the feed from the first event on."""
+
+    feed: Feed
+
+    def _attach(self, session: AgentSession[Any]) -> None:
+        super()._attach(session)
+        self.feed.attach(session)
+
+
+class _Job:
+    """The call's end on the user's lane: runs the entrypoint, and ends the session when it is told to."""
+
+    def __init__(self, call: Call, entrypoint: Entrypoint, metadata: str) -> None:
+        self._call, self._entrypoint, self._metadata = call, entrypoint, metadata
+        self._settings = call._settings
+        self._task: asyncio.Task[None] | None = None
+        self._context: _CallJob | None = None
+        self._reason = ""
+        self._cancelled = False
+        self.leg: LegSpec | None = None
+
+    def begin(self) -> None:
+        """Start the entrypoint."""
+        settings, call = self._settings, self._call
+        stem = Path(settings.folder) / call.id if settings.folder else None
+        context = self._context = _CallJob(
+            id=call.id,
+            leg=self.leg,
+            plane=call.line,
+            user_loop=settings.user_loop,
+            log=f"{stem}.jsonl" if stem else None,
+            report=f"{stem}.json" if stem else None,
+            record=f"{stem}.wav" if stem and settings.record else None,
+            party_grace=settings.resume_window,
+            metadata=self._metadata,
+        )
+        context.feed = Feed(
+            lambda message: call.post(call.told, message),
+            lambda reason: call.post(call.ended, reason),
+            details=settings.details,
+        )
+        self._task = asyncio.get_running_loop().create_task(self._run(context), name=f"antiphon:{call.id}")
+
+    async def _run(self, context: JobContext) -> None:
+        try:
+            await self._entrypoint(context)
+            if context.session is None:
+                raise AntiphonError(
+                    "The entrypoint ended without starting a session.", hint="Call: await session.start(agent, ctx)"
+                )
+            self._reason = await context.wait_closed() or self._reason
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            self._failed(error)
+        finally:
+            await self._close(context)
+
+    def _failed(self, error: Exception) -> None:
+        self._reason = "error"
+        if isinstance(error, AntiphonError):
+            logger.error("call %s: %s", self._call.id, error)
+        else:
+            logger.exception("call %s: the entrypoint raised", self._call.id)
+        text = f"{type(error).__name__}: {error}" if self._settings.details else "The agent could not be started."
+        if isinstance(error, AntiphonError) and self._settings.details:
+            text = str(error)
+        self._call.post(self._call.told, Problem(text, source="entrypoint", recoverable=False))
+
+    async def _close(self, context: JobContext) -> None:
+        try:
+            await context.aclose()
+        except Exception:
+            logger.exception("call %s did not close cleanly", self._call.id)
+        self._call.post(self._call.gone, self._reason)
+
+    def end(self, reason: str, drain: bool) -> None:
+        """End the session, or the entrypoint that has none yet. ``drain``: what is being said first."""
+        context, task = self._context, self._task
+        if context is None or task is None or task.done() or self._cancelled:
+            return
+        session = context.session
+        context.shutdown_reason = self._reason = self._reason or reason
+        if session is not None and session.close_reason:
+            return  # it has ended, and its report is being written
+        if drain and session is not None:
+            with suppress(SessionClosedError):
+                session.shutdown(drain=True, reason=reason)
+                return
+        self._cancelled = True
+        task.cancel()
