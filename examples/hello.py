@@ -1,4 +1,4 @@
-"""A voice agent in fifteen lines. Talk with it: python examples/hello.py console"""
+"""A voice agent in fifteen lines. Talk with it: python examples/hello.py dev"""
 
 from antiphon import Agent, AgentSession, JobContext, run
 

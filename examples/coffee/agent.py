@@ -1,6 +1,7 @@
 """The coffee counter: an agent that takes orders by a tool and reads each one back. Run it: see demo.py, or
 
-python examples/coffee/agent.py console
+python examples/coffee/agent.py dev        in a browser
+python examples/coffee/agent.py console    in the terminal
 """
 
 from __future__ import annotations

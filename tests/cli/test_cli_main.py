@@ -66,7 +66,7 @@ def test_options_before_the_program(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Which program?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["dev", "start", "call"])
+@pytest.mark.parametrize("verb", ["start", "call"])
 def test_verbs_of_later_versions_say_so(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     app = program(tmp_path, "from antiphon import run\nasync def entrypoint(ctx): ...\nrun(entrypoint)\n")
     assert main([verb, app]) == 1

@@ -41,7 +41,7 @@ async def hold(entrypoint: Entrypoint, job: ShownJob, screen: Screen, *meanwhile
     """Run the entrypoint until its call is over, or until Ctrl-C or SIGTERM: then the session is closed and the files
     are written; a second Ctrl-C stops waiting for that. Returns 0, 1 after a typed error, 130 when interrupted."""
     conversation = asyncio.create_task(_converse(entrypoint, job, meanwhile), name="conversation")
-    stop = _Stop(screen)
+    stop = Stop(screen, "closing the call (Ctrl-C again: at once)")
     try:
         with stop, _problems_on(job.shown):
             interrupted = asyncio.create_task(stop.pressed.wait(), name="interrupted")
@@ -117,13 +117,14 @@ def _problems_on(shown: LiveCall) -> Iterator[None]:
         logger.propagate = passed_on
 
 
-class _Stop:
-    """Ctrl-C and SIGTERM while the block runs: the first sets ``pressed``, the second calls ``at_once``."""
+class Stop:
+    """Ctrl-C and SIGTERM while the block runs: the first says ``text`` and sets ``pressed``, the second calls
+    ``at_once``."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, text: str) -> None:
         self.pressed = asyncio.Event()
         self.at_once: Callable[[], object] = lambda: None
-        self._screen = screen
+        self._screen, self._text = screen, text
         self._loop = asyncio.get_running_loop()
 
     def __enter__(self) -> None:
@@ -138,8 +139,8 @@ class _Stop:
         if self.pressed.is_set():
             self.at_once()
         else:
-            self._screen.line(self._screen.style("closing the call (Ctrl-C again: at once)", "dim"))
             self.pressed.set()
+            self._screen.line(self._screen.style(self._text, "dim"))
 
 
 def show_levels(shown: LiveCall) -> Meanwhile:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from antiphon.cli.report import guarded
+from antiphon.cli.run import rows
 
 APP_VERBS = {
     "console": "talk with the agent in this terminal: microphone, typing, or a WAV file",
-    "dev": "serve jobs, reloading on changes",
+    "dev": "talk with the agent in a browser: the playground at http://localhost:8080",
     "start": "serve jobs",
     "call": "ring a number and talk",
 }
@@ -27,9 +28,6 @@ OWN_VERBS = {
 
 def usage() -> str:
     """The text of ``antiphon --help``."""
-
-    def rows(verbs: dict[str, str]) -> str:
-        return "\n".join(f"  {verb:9} {text}" for verb, text in verbs.items())
 
     return (
         "usage: antiphon VERB ...\n\n"

@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 Entrypoint = Callable[["JobContext"], Awaitable[None]]
 
-VERBS = ("console", "dev", "start", "call")
+SERVED = {
+    "console": "talk with the agent in this terminal",
+    "dev": "talk with it in a browser: the playground, for one person or several",
+}
+LATER = ("start", "call")
 
 calls = 0
 """How often ``run`` was called in this process: the ``antiphon`` command looks whether a program did it."""
 
 
 def run(entrypoint: Entrypoint, argv: Sequence[str] | None = None) -> None:
-    """Serve ``entrypoint`` as the command line says: ``console`` (see ``python app.py console --help``).
+    """Serve ``entrypoint`` as the command line says: ``console`` or ``dev`` (``python app.py dev --help`` says more).
 
     ``argv``: the words after the program's name (default: those of the process). Raises ``SystemExit`` with a
     status other than 0 when something went wrong, after saying what and how to mend it.
@@ -33,8 +37,8 @@ def run(entrypoint: Entrypoint, argv: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     program = f"python {Path(sys.argv[0]).name}"
     if not words or words[0] in ("-h", "--help"):
-        print(f"usage: {program} VERB ...\n\n  console   talk with the agent in this terminal\n")
-        print(f"{program} console --help says more.")
+        print(f"usage: {program} VERB ...\n\n{rows(SERVED)}\n")
+        print(f"{program} VERB --help says more about one verb.")
         status = 0 if words else 2
     else:
         status = guarded(lambda: run_verb(entrypoint, words, prog=f"{program} {words[0]}"))
@@ -42,17 +46,22 @@ def run(entrypoint: Entrypoint, argv: Sequence[str] | None = None) -> None:
         raise SystemExit(status)
 
 
+def rows(verbs: dict[str, str]) -> str:
+    """A table of verbs for a help text."""
+    return "\n".join(f"  {verb:9} {text}" for verb, text in verbs.items())
+
+
 def run_verb(entrypoint: Entrypoint | None, words: Sequence[str], *, prog: str) -> int:
     """Carry out the verb ``words[0]``; returns the exit status. ``entrypoint`` is not needed for ``--help``.
     ``prog``: how the user called it, for the help text."""
     verb = words[0]
-    if verb not in VERBS:
-        raise ConfigurationError(f"There is no verb {verb!r}.", hint="This version has: console")
-    if verb != "console":
-        raise NotSupportedError(f"{verb!r} is not served by this version.", hint="Talk with the agent by: console")
+    if verb in LATER:
+        raise NotSupportedError(f"{verb!r} is not served by this version.", hint="Talk with the agent by: dev, console")
+    if verb not in SERVED:
+        raise ConfigurationError(f"There is no verb {verb!r}.", hint=f"This version has: {', '.join(SERVED)}")
     if entrypoint is not None and not callable(entrypoint):
         raise ConfigurationError(
             f"run() takes an async function, not {type(entrypoint).__name__}.",
             hint="Write: async def entrypoint(ctx: JobContext) -> None: ...",
         )
-    return int(import_module("antiphon.cli.console").main(entrypoint, words[1:], prog=prog))
+    return int(import_module(f"antiphon.cli.{verb}").main(entrypoint, words[1:], prog=prog))
