@@ -1,6 +1,6 @@
 # The commands of this checkout. Everything is installed into .venv here, from pinned wheels; nothing else changes.
 #   make demo     a spoken conversation on local models (CALLERS=DIR: your own recordings)
-#   make talk     the same agent, with you at the microphone
+#   make talk     the same agent in your browser, with you as the customer (ARGS="--open", "--host 0.0.0.0 --tls", ...)
 #   make test     all tests, with the small local models
 #   make lint     style and types
 #   make bench    the figures, side by side with the peers (about 15 minutes)
@@ -36,7 +36,7 @@ demo: $(VENV)/installed
 
 talk: $(VENV)/installed
 	@$(BIN)/antiphon models pull $(DEFAULT_MODELS) < /dev/null
-	@$(BIN)/python examples/coffee/agent.py console
+	@$(BIN)/python examples/coffee/agent.py dev $(ARGS)
 
 test: $(VENV)/installed
 	@$(BIN)/antiphon models pull $(SMALL_MODELS) < /dev/null
