@@ -88,11 +88,16 @@ def test_a_damaged_model_is_named_with_its_mend(
     command("pull", "tiny-ears")
     command("path", "tiny-ears")
     folder = Path(capsys.readouterr().out.split()[-1])
-    (folder / "weights.bin").write_bytes(PAYLOAD[::-1])
-    assert command("verify", "tiny-ears") == 1
-    captured = capsys.readouterr()
-    assert "DAMAGED" in captured.out
-    assert "antiphon models remove tiny-ears; antiphon models pull tiny-ears" in captured.err
+    for damage in (PAYLOAD[::-1], PAYLOAD[:-1]):
+        (folder / "weights.bin").write_bytes(damage)
+        assert command("verify") == 1
+        captured = capsys.readouterr()
+        assert "DAMAGED" in captured.out
+        assert "antiphon models remove tiny-ears; antiphon models pull tiny-ears" in captured.err
+    command("list")
+    assert " bad " in capsys.readouterr().out
+    assert command("remove", "tiny-ears") == 0
+    assert "removed" in capsys.readouterr().out and not folder.exists()
 
 
 def test_list_as_json(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

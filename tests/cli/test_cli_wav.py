@@ -64,6 +64,14 @@ def test_a_recorded_caller_is_heard_and_answered_and_the_files_are_written(app: 
     assert len((tmp_path / "call.jsonl").read_text().splitlines()) > 10
 
 
+def test_what_is_no_recording_ends_the_call_with_a_failure(app: Path, tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(b"not a song")
+    command = [sys.executable, str(app), "console", "--wav", "song.wav"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stdout.count("is not a WAV file") == 1 and "ffmpeg" in done.stdout
+
+
 def test_ctrl_c_in_the_middle_leaves_whole_files(app: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,

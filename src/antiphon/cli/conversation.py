@@ -39,7 +39,8 @@ class ShownJob(JobContext):
 
 async def hold(entrypoint: Entrypoint, job: ShownJob, screen: Screen, *meanwhile: Meanwhile) -> int:
     """Run the entrypoint until its call is over, or until Ctrl-C or SIGTERM: then the session is closed and the files
-    are written; a second Ctrl-C stops waiting for that. Returns 0, 1 after a typed error, 130 when interrupted."""
+    are written; a second Ctrl-C stops waiting for that. Returns 0, 1 after a typed error or a call that an error ended,
+    130 when interrupted."""
     conversation = asyncio.create_task(_converse(entrypoint, job, meanwhile), name="conversation")
     stop = Stop(screen, "closing the call (Ctrl-C again: at once)")
     try:
@@ -61,7 +62,7 @@ async def hold(entrypoint: Entrypoint, job: ShownJob, screen: Screen, *meanwhile
         return 1
     finally:
         screen.close()
-    return 0
+    return 1 if job.session is not None and job.session.close_reason == "error" else 0
 
 
 async def _close(conversation: asyncio.Task[None], job: JobContext) -> None:

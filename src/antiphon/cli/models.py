@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
         return verify(store, options.names)
     if options.verb == "remove":
         for name in options.names:
-            there = store.installed(name)
+            there = (store.root / name).is_dir()
             store.remove(name)
             print(f"{name}: {'removed' if there else 'was not here'}")
         return 0
@@ -71,7 +71,7 @@ def show(store: Store, *, as_json: bool) -> int:
         return 0
     print(f"{'model':22} {'kind':5} {'here':5} {'fetch':>8} {'disk':>8}  licence")
     for row in rows:
-        here = "yes" if row.installed else "no"
+        here = "yes" if row.installed else "bad" if row.path.is_dir() else "no"
         default = " (default)" if row.name in DEFAULT_MODELS else ""
         sizes = f"{megabytes(row.fetch_size):>8} {megabytes(row.size):>8}"
         print(f"{row.name:22} {row.kind:5} {here:5} {sizes}  {row.licence}{default}")
@@ -82,14 +82,14 @@ def show(store: Store, *, as_json: bool) -> int:
 def verify(store: Store, names: Sequence[str]) -> int:
     """Check models byte by byte. Returns 1 when one is damaged or missing."""
     damaged = []
-    wanted = names or [row.name for row in store.list() if row.installed]
+    wanted = names or [row.name for row in store.list() if row.path.is_dir()]
     if not wanted:
         print("no models are here; fetch them: antiphon models pull")
     for name in wanted:
         find_row(store.catalog, name)
-        there = store.installed(name)
-        good = there and store.verify(name)
-        print(f"{name:22} {'good' if good else 'DAMAGED' if there else 'not here'}", flush=True)
+        good = store.verify(name)
+        state = "good" if good else "DAMAGED" if (store.root / name).is_dir() else "not here"
+        print(f"{name:22} {state}", flush=True)
         if not good:
             damaged.append(name)
     if damaged:
