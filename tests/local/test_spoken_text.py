@@ -52,3 +52,6 @@ def test_loops_are_cut() -> None:
     assert tidy("no no no") == "no no no"
     assert tidy("the the the the the cat") == "the cat"
     assert tidy("I said hello hello and left") == "I said hello hello and left"
+    assert tidy("A latte with milk please latte with milk please latte with") == "A latte with milk please"
+    assert tidy("with milk please I said with milk please") == "with milk please I said with milk please"
+    assert tidy("no thanks no thanks no") == "no thanks no thanks no"

@@ -22,6 +22,8 @@ TOKENS_PER_SECOND = 6.5
 SHORTEST = RATE // 5
 LONGEST = 30 * RATE
 """Samples. Longer audio is cut here; ``stt.py`` cuts at pauses long before."""
+LONG_PHRASE = 4
+"""Words of a phrase that nobody says twice and a half."""
 
 
 class Transcript(msgspec.Struct, frozen=True):
@@ -94,7 +96,8 @@ def read_pieces(data: bytes) -> list[bytes]:
 
 
 def tidy(text: str) -> str:
-    """Plain text on one line, loops cut: a word said more than three times, or a phrase more than twice, is said once."""
+    """Plain text on one line, loops cut: a word said more than three times, or a phrase more than twice, is said once. A
+    long phrase whose third time is cut off by the end of the text counts as well: there the model ran out of tokens."""
     words = text.split()
     for size in range(1, 9):
         allowed = 3 if size == 1 else 2
@@ -111,6 +114,9 @@ def _cut_loops(words: list[str], size: int, allowed: int) -> list[str]:
         repeats = 1
         while len(phrase) == size and plain[at + repeats * size : at + (repeats + 1) * size] == phrase:
             repeats += 1
+        rest = plain[at + repeats * size :]
+        if size >= LONG_PHRASE and repeats == allowed and 0 < len(rest) < size and rest == phrase[: len(rest)]:
+            return kept + words[at : at + size]
         take = size if repeats > allowed else size * repeats if repeats > 1 else 1
         kept += words[at : at + take]
         at += size * repeats if repeats > 1 else 1
