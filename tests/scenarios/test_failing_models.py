@@ -231,3 +231,11 @@ def test_a_say_whose_voice_dies_while_it_waits_is_made_anew_and_heard_once() -> 
     voice = ScriptedTTS(faults=TTSFaults(dies_after=3, at=1.5, streams=1))
     result = simulate(Announcer, Caller().stays_silent(6.0).waits_for_agent(quiet=3.0), llm=ANSWER, tts=voice)
     assert result.errors and result.heard.count("And this is the second. It comes behind.") == 1, result
+
+
+def test_a_service_that_is_down_is_said_once_and_counted_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    result = ask_twice(**llm(status=503)())
+    said = [record for record in caplog.records if "503" in record.getMessage()]
+    assert len(said) == 1 and len(result.errors) > 2
+    times = [(failure.error, failure.at) for failure in result.report.errors]
+    assert len(times) == len(set(times)) == len(result.errors)

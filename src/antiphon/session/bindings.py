@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+from weakref import WeakSet
 
 from antiphon.agents.agent import NOT_GIVEN, Agent
 from antiphon.errors import ConfigurationError, ModelMissingError, NotSupportedError
@@ -23,6 +25,8 @@ LOCAL = {
     "turn_detector": "local/smart-turn-v3.2",
 }
 logger = logging.getLogger("antiphon")
+_made: WeakSet[LLM] = WeakSet()
+"""Models made here from strings: nobody else holds them, so the session that used them closes them."""
 
 
 @dataclass
@@ -59,11 +63,18 @@ def resolve(kind: str, given: Any) -> Any:
     if provider == "local":
         return _of_kind(kind, given, import_module("antiphon.local").resolve(given))
     if kind == "llm":
-        return import_module("antiphon.wire.resolve").llm_from_string(given)
+        model = import_module("antiphon.wire.resolve").llm_from_string(given)
+        _made.add(model)
+        return model
     raise NotSupportedError(
         f"{kind}={given!r}: this version serves no provider of that kind by name.",
         hint=f"Use 'local/...' or pass a {KINDS[kind].__name__} object.",
     )
+
+
+def made(models: Iterable[Any]) -> list[LLM]:
+    """Those that were made from strings."""
+    return [model for model in _made if any(model is one for one in models)]
 
 
 def _of_kind(kind: str, given: str, model: Any) -> Any:

@@ -52,6 +52,8 @@ class Closing:
         self.ending.add(loop.create_task(shell.listening.aclose(), name="antiphon:stt-close"))
         if shell.services.leg is not None:
             self.ending.add(loop.create_task(shell.bridge.aclose(), name="antiphon:line-close"))
+        for model in shell.directory.made_models():
+            self.ending.add(loop.create_task(model.aclose(), name="antiphon:model-close"))
         for task in shell.background:
             task.cancel()
         pending = {task for task in self.ending | shell.background if not task.done()}

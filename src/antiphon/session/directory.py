@@ -20,9 +20,9 @@ from antiphon.errors import ConfigurationError
 from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
 from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.state import KernelState
-from antiphon.models.llm import ToolChoice
+from antiphon.models.llm import LLM, ToolChoice
 from antiphon.models.turn_detector import TurnDetector
-from antiphon.session.bindings import Bound, choose
+from antiphon.session.bindings import Bound, choose, made
 from antiphon.session.history import chat_items
 from antiphon.session.options import TurnHandlingOptions, detection, session_policy
 from antiphon.session.prompt import build_prompt
@@ -161,6 +161,11 @@ class Directory:
             detector=detector,
             tools=list(tools.values()),
         )
+
+    def made_models(self) -> list[LLM]:
+        """Models that strings named, of the session and its agents: the session closes them."""
+        agents = [choice for agent in self.agents.values() for choice in agent.model_choices.values()]
+        return made([*self.models.values(), *agents])
 
     def request(self, speech: str) -> ReplyRequest:
         """The request behind a reply; a tool step has that of the reply it belongs to."""

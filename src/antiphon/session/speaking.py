@@ -154,7 +154,7 @@ class Speaking:
 
     def failover(self, effect: fx.Failover) -> None:
         """The next attempt follows; models with others behind them choose another for it."""
-        logger.warning("the %s is too slow or failed: trying again", effect.stage)
+        logger.info("the %s is too slow or failed: trying again", effect.stage)
 
     def adopt(self, effect: fx.AdoptReply) -> None:
         pipe = self.pipes.get(effect.op)

@@ -66,12 +66,14 @@ class UserSide:
         self.quiet = False
         self.levels = (-100.0, -100.0)
         self.current_agent = ""
+        self._said: set[str] = set()
 
     # --- errors --------------------------------------------------------------------------------------------------
 
     def report(self, source: str, text: str) -> None:
         """Something of the user's raised: say it once, with its traceback; the call goes on."""
         logger.error("%s raised; the call goes on.\n%s", source, text)
+        self._said.add(text.strip().rpartition("\n")[2])
         kind = source.partition(" ")[0]
         if kind == "hook":
             return  # the kernel was told, and tells
@@ -81,8 +83,14 @@ class UserSide:
         if "\n" in text:
             self.report(source, text)
             return
-        logger.log(logging.WARNING if recoverable else logging.ERROR, "%s: %s", source, text)
+        self._say(source, text, recoverable)
         self._emit_error(source, text, recoverable)
+
+    def _say(self, source: str, text: str, recoverable: bool) -> None:
+        """Each failure once, however often it is met: a service that is down fails on every try."""
+        if text not in self._said:
+            self._said.add(text)
+            logger.log(logging.WARNING if recoverable else logging.ERROR, "%s: %s", source, text)
 
     def _emit_error(self, source: str, text: str, recoverable: bool) -> None:
         self._session.account_failure(source, text)

@@ -28,6 +28,8 @@ from antiphon.telemetry.records import (
 from antiphon.telemetry.waterfall import waterfall_of
 
 TURN_HOOK = "on_user_turn_completed"
+SAME_FAILURE = 0.05
+"""Seconds within which the same failure, told twice, is one."""
 
 
 class Observer(Protocol):
@@ -101,7 +103,10 @@ class Collector:
         self._tell(stall)
 
     def failed(self, source: str, error: str) -> None:
-        """Something went wrong that is no kernel event: a user's callback, the log, the plane."""
+        """Something went wrong. What the kernel was told, the application is told as well, and may say here again: that
+        counts once."""
+        if any(known.error == error and self.now - known.at < SAME_FAILURE for known in self.failures[-4:]):
+            return
         failure = Failure(source=source, error=error, at=self.now)
         self.failures.append(failure)
         self._tell(failure)
