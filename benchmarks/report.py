@@ -169,6 +169,7 @@ def bargein(table: Table, results: list[Result]) -> None:
         found = pick(results, "bargein", blocked=blocked)
         missed = {name: f" ({data['missed']} missed)" for name, data in found.items() if data["missed"]}
         table.row(f"barge-in, {what}: above the setting, p50 ms", each(found, "above_setting", "p50"), 0, missed)
+        table.row("the same, p95 ms", each(found, "above_setting", "p95"), 0)
         table.row("the same, worst ms", each(found, "above_setting", "max"), 0)
         table.row("caller's first sound to silence, p50 ms", each(found, "onset_to_stop", "p50"), 0)
 

@@ -12,7 +12,7 @@ from harness.core import TICK, Caller, Lateness, Marks, Speaker
 @dataclass
 class Line:
     """``audio``: the caller's blocks as they come due. An adapter sets ``ready`` when it takes them and ends after
-    ``stop``."""
+    ``stop``. ``fresh``: a reply is on the air and has not sounded yet, where the framework says so."""
 
     marks: Marks
     caller: Caller
@@ -22,6 +22,7 @@ class Line:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     lateness: Lateness = field(default_factory=Lateness)
+    fresh: bool = False
 
     async def room(self, seconds: float) -> None:
         """Wait until no more than this much is queued at the speaker."""

@@ -72,8 +72,9 @@ class Call:
 
 
 def milliseconds(values: list[float]) -> dict[str, Any]:
-    """Median, 99th percentile and worst, in ms."""
-    spots = {name: percentile(values, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))}
+    """Median, 95th and 99th percentile and worst, in ms."""
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    spots = {name: percentile(values, share) for name, share in shares.items()}
     return {name: None if value is None else round(value * 1000, 1) for name, value in spots.items()} | {
         "n": len(values)
     }

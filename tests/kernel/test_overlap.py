@@ -29,7 +29,7 @@ def test_words_that_no_list_has_can_be_a_backchannel_and_no_turn() -> None:
     speech = speaking(call, STORY)
     over(call, "", length=0.55)
     quiet(call, 0.1)
-    call.send(ev.Final(segment="o", revision=1, text="Oh yeah right.", at=call.now))
+    call.send(ev.Final(segment="o", revision=1, text="That's good.", at=call.now))
     assert call.one(fx.Resume).speech == speech
     call.hears(speech, 6 * STEP)
     call.wait(2.0)
@@ -40,7 +40,7 @@ def test_words_that_no_list_has_can_be_a_backchannel_and_no_turn() -> None:
 def test_without_the_model_the_same_words_interrupt() -> None:
     call = Call(agent(barge_in=BargeInPolicy(min_chance=0.0)))
     speaking(call, STORY)
-    over(call, "oh yeah right")
+    over(call, "that's good")
     assert call.all(fx.Stop)
 
 
@@ -72,26 +72,36 @@ def test_two_hums_are_two_stretches_of_one_overlap() -> None:
     assert lap.bursts == 2 and lap.burst > lap.began
 
 
+def echo(call: Call, speech: str, first: int, last: int) -> str:
+    """The words from ``first`` to ``last`` sound, and the microphone hears them a little later."""
+    call.hears(speech, first * STEP)
+    call.wait(0.1)
+    call.send(ev.Vad(edge="start", at=call.now))
+    for word in range(first + 1, last + 1):
+        call.wait(0.5)
+        call.hears(speech, word * STEP)
+    return " ".join(STORY.split()[first:last])
+
+
 def test_the_agents_own_words_interrupt_nobody_and_are_no_turn() -> None:
     call = Call()
     speech = speaking(call, STORY)
-    call.hears(speech, 5 * STEP)
-    over(call, "shop opens at nine")
+    text = echo(call, speech, 1, 5)
+    call.send(ev.AutoPaused(speech=speech, position=5 * STEP, at=call.now))
+    call.send(ev.Partial(segment="o", revision=1, text=text))
     assert call.one(fx.Resume) and not call.all(fx.Stop)
     assert gates.ECHO in call.state.gates
-    call.send(ev.Final(segment="o", revision=2, text="Shop opens at nine.", at=call.now))
-    quiet(call, 3.0)
+    call.send(ev.Final(segment="o", revision=2, text=text.title(), at=call.now))
+    quiet(call, 1.5)
     assert not call.facts(ft.TurnCommitted)
 
 
 def test_after_an_echo_voice_alone_is_nothing_and_words_are_heard() -> None:
-    call = Call(agent(barge_in=BargeInPolicy(wordless_after=0.8)))
+    call = Call(agent(barge_in=BargeInPolicy(wordless_after=2.5)))
     speech = speaking(call, STORY)
-    call.hears(speech, 5 * STEP)
-    call.send(ev.Partial(segment="e", revision=1, text="opens at nine"))
-    call.send(ev.Vad(edge="start", at=call.now))
+    call.send(ev.Partial(segment="e", revision=1, text=echo(call, speech, 1, 4)))
     call.wait(1.5)
-    assert not call.all(fx.Stop) and not call.all(fx.Pause)
+    assert not call.all(fx.Stop) and not call.last(fx.SetReflex).armed
     call.send(ev.Partial(segment="c", revision=1, text="no stop"))
     assert call.all(fx.Stop)
 
@@ -99,11 +109,11 @@ def test_after_an_echo_voice_alone_is_nothing_and_words_are_heard() -> None:
 def test_an_echo_beside_the_callers_words_does_not_excuse_them() -> None:
     call = Call()
     speech = speaking(call, STORY)
-    call.hears(speech, 5 * STEP)
-    over(call, "yeah")
-    call.send(ev.Partial(segment="e", revision=1, text="opens at nine"))
-    assert not call.all(fx.Resume)
-    call.send(ev.Partial(segment="c", revision=1, text="and on monday"))
+    text = echo(call, speech, 1, 4)
+    call.send(ev.Partial(segment="c", revision=1, text="yeah"))
+    call.send(ev.Partial(segment="e", revision=1, text=text))
+    assert call.state.turn.overlap is not None
+    call.send(ev.Partial(segment="c", revision=2, text="yeah and on monday"))
     assert call.all(fx.Stop)
 
 
@@ -123,15 +133,29 @@ def test_words_the_agent_said_long_ago_are_the_callers() -> None:
     assert call.all(fx.Stop)
 
 
-def test_an_echo_that_comes_after_the_end_is_still_one_and_later_it_is_not() -> None:
+def test_an_echo_that_comes_after_the_end_is_no_turn() -> None:
     call = Call()
-    speech = speaking(call)
-    call.hears(speech, 8 * STEP, settle="end")
-    call.wait(0.5)
-    call.send(ev.Final(segment="e", revision=1, text="the sun is shining", at=call.now))
+    speech = speaking(call, STORY)
+    text = echo(call, speech, 13, 17)
+    call.hears(speech, 17 * STEP, settle="end")
+    quiet(call)
+    call.send(ev.Final(segment="e", revision=1, text=text, at=call.now))
     call.wait(3.0)
     assert not call.facts(ft.TurnCommitted)
-    call.wait(5.0)
-    call.says("the sun is shining")
+
+
+def test_whoever_answers_with_the_agents_last_word_has_answered() -> None:
+    call = Call()
+    speech = speaking(call, "Would you like tea or coffee")
+    call.hears(speech, 6 * STEP, settle="end")
+    call.wait(0.4)
+    call.says("coffee", length=0.4)
     call.wait(2.0)
-    assert [f.text for f in call.facts(ft.TurnCommitted)] == ["the sun is shining"]
+    assert [f.text for f in call.facts(ft.TurnCommitted)] == ["coffee"]
+
+
+def test_words_without_a_voice_are_never_an_echo() -> None:
+    call = Call()
+    call.send(ev.Partial(segment="s", revision=1, text="hello there"))
+    call.wait(1.5)
+    assert [f.text for f in call.facts(ft.TurnCommitted)] == ["hello there"]

@@ -171,3 +171,38 @@ def test_the_model_reads_only_what_was_heard() -> None:
     result = simulate(Teller, caller.waits_for_agent(), llm=answer)
     assert "twelve" not in requests[-1]
     assert result.replies[0].text in requests[-1]
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.5])
+def test_a_short_hum_never_stops_the_agent_and_no_word_is_lost(seconds: float) -> None:
+    result = tell(Caller().waits_for_words("one two three").hums("mhm", seconds=seconds).waits_for_agent())
+    assert not result.replies[0].interrupted
+    assert [word.text for word in result.words if word.whole] == STORY.split()
+    pieces = [sound for sound in result.agent_sounds if sound.start < result.caller_sounds[1].end + 2.0]
+    if seconds == 0.3:
+        assert len(pieces) == 1, "only ducked"
+
+
+def test_an_assessment_on_no_list_lets_the_agent_go_on_soon() -> None:
+    result = tell(Caller().waits_for_words("one two three").hums("oh yeah right", seconds=0.5).waits_for_agent())
+    assert not result.replies[0].interrupted
+    assert result.turns == ["Please tell me the story"]
+    hum = result.caller_sounds[1]
+    again = next(sound.start for sound in result.agent_sounds if sound.start > hum.start)
+    assert again - hum.end < 0.7
+
+
+def test_the_agents_own_words_coming_back_interrupt_nobody() -> None:
+    result = tell(Caller().waits_for_words("one two").says("three four").waits_for_agent())
+    assert [word for word in STORY.split() if word not in [w.text for w in result.words if w.whole]] == []
+    assert not result.replies[0].interrupted
+    assert result.turns == ["Please tell me the story"]
+
+
+def test_the_warm_up_of_the_echo_canceller_does_not_deafen() -> None:
+    options = {"turn_handling": {"interruption": {"echo_warmup": 30.0}}}
+    noise = tell(Caller().waits_for_words("one two three").coughs(seconds=0.9).waits_for_agent(), **options)
+    assert not noise.replies[0].interrupted
+    words = tell(Caller().talks_over("No stop that please", after_word=3).waits_for_agent(), **options)
+    assert words.replies[0].interrupted
+    assert words.turns[-1] == "No stop that please"

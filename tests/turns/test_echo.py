@@ -20,7 +20,7 @@ SAYING = "your large latte will be ready in five minutes okay stop by"
         ("", False),
         ("five minutes is too long", False),
         ("minutes five in ready", False),
-        ("by", False),
+        ("by", True),
         ("stop", False),
         ("no I said tea", False),
     ],

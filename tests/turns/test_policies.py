@@ -118,6 +118,11 @@ def test_limits() -> None:
 
 def test_lists_and_commands() -> None:
     assert is_backchannel("Uh-huh.", BARGE) and not is_backchannel("stop", BARGE)
+    assert (
+        is_backchannel("oh yeah, I see", BARGE)
+        and not is_backchannel("yeah but", BARGE)
+        and not is_backchannel("", BARGE)
+    )
     assert is_command("wait, what", BARGE) and not is_command("waiter", BARGE)
     own = BargeInPolicy(backchannels=("genau",), commands=("halt",), min_words=2)
     assert is_backchannel("genau", own) and not is_backchannel("mhm", own) and is_command("halt mal", own)

@@ -42,6 +42,8 @@ async def setup() -> None:
         line = getattr(account._session, "line", None)
         if line is not None and decides(effect):
             line.marks.mark("decided")
+        if line is not None and isinstance(effect, effects.Play):
+            line.fresh = True
         on_effect(account, effect)
 
     Account.on_effect = marked
@@ -98,7 +100,8 @@ class HarnessLeg:
             if self._cut_at and now > self._cut_at + FADE:
                 self._cut_at = 0.0
             gap = now - self._ends
-            if gap > 0.5:
+            if self._line.fresh:
+                self._line.fresh = False
                 self._line.marks.mark("handed_over")
                 self._line.marks.mark("sounds", max(now, time.monotonic()))
             elif gap > 0.001:

@@ -12,8 +12,6 @@ RATE = 24_000
 """Samples a second of every position (the plane's ledger rate)."""
 SAMPLES_PER_CHARACTER = 1_700
 """About 14 characters a second: for a segment whose length is not known yet."""
-TAIL = 4 * RATE
-"""Samples at the end of a speech whose words may still come back as an echo."""
 
 
 class Segment(msgspec.Struct):
@@ -24,6 +22,14 @@ class Segment(msgspec.Struct):
     samples: int = 0
     done: bool = False
     words: tuple[tuple[str, int, int], ...] = ()
+
+
+class Sounded(msgspec.Struct):
+    """A speech of which ``position`` was reached at session time ``at``."""
+
+    segments: dict[int, Segment]
+    position: int
+    at: float
 
 
 def join(parts: list[str]) -> str:
@@ -107,8 +113,3 @@ def words_between(segments: dict[int, Segment], first: int, last: int) -> str:
             before = _by_characters(segment, max(0, begin)) if begin > 0 else ""
             parts.append(segment.text[len(before) : max(len(before), len(_by_characters(segment, end)))])
     return join(parts)
-
-
-def tail(segments: dict[int, Segment], position: int) -> str:
-    """The last words before ``position``."""
-    return words_between(segments, position - TAIL, position)

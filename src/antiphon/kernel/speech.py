@@ -106,7 +106,7 @@ class Speech(msgspec.Struct):
 
 class SpeechState(msgspec.Struct):
     """``speeches``: those not done, oldest first. ``current``: the one on air. ``heard``: bases of which something was
-    heard while they are not done. ``said``: the last words of the speech that ended last, and when."""
+    heard while they are not done. ``last``: the speech that ended last."""
 
     speeches: dict[str, Speech] = {}
     made: int = 0
@@ -117,7 +117,7 @@ class SpeechState(msgspec.Struct):
     floor: floor.Floor = msgspec.field(default_factory=floor.Floor)
     unheard: str = ""
     """The newest reply of which words failed to sound."""
-    said: tuple[str, float] = ("", 0.0)
+    last: ledger.Sounded | None = None
     open_bases: dict[str, str] = {}
     """Bases of which no ``speech_completed`` has been told, with the error to tell."""
 
@@ -255,7 +255,7 @@ def stop(state: SpeechState, speech: Speech, outcome: str, view: KernelState, ou
 def finish(state: SpeechState, speech: Speech, estimated: bool, view: KernelState, out: Out) -> None:
     """Playback is over: what was heard becomes history."""
     move(speech, "settled")
-    state.said = (ledger.tail(speech.segments, speech.position), out.now)
+    state.last = ledger.Sounded(speech.segments, speech.position, out.now)
     text, guess = ledger.heard_text(speech.segments, speech.position)
     if speech.text_only:
         text, guess = ledger.full_text(speech.segments), False

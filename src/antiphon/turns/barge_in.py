@@ -49,9 +49,14 @@ class Overlap(msgspec.Struct, frozen=True):
 
 
 def is_backchannel(text: str, policy: BargeInPolicy) -> bool:
-    """Whether ``text`` shows that somebody listens, and is no command."""
-    said = " ".join(words_of(text))
-    return said in (policy.backchannels or language(policy.language).backchannels) and not is_command(text, policy)
+    """Whether ``text`` shows that somebody listens, and is no command: utterances of the list, one after the other."""
+    listed = policy.backchannels or language(policy.language).backchannels
+    ends = {0}
+    words = words_of(text)
+    for end in range(1, len(words) + 1):
+        if any(begin in ends and " ".join(words[begin:end]) in listed for begin in range(end)):
+            ends.add(end)
+    return bool(words) and len(words) in ends and not is_command(text, policy)
 
 
 def is_command(text: str, policy: BargeInPolicy) -> bool:

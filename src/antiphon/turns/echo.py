@@ -1,8 +1,8 @@
 """Echo by words: whether what the recogniser heard is the agent's own voice, come back through the caller's microphone.
 
 Theory. An echo says the words that sound at that moment, in their order, with a word misheard here and there. A caller
-says others. One word alone proves little, and a caller who says a command is always heard. Pure; who calls knows which
-words sound now.
+says others, or the same ones later ("tea or coffee?" "Coffee."). A caller who says a command, and nothing else, is always heard.
+Pure; who calls knows which words sounded while the voice did.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from antiphon.turns.words import words_of
 
 ALIKE = 0.75
 """Share of the heard words that the agent is saying, in order, from which they are an echo."""
-SHORTEST = 3
-"""Letters that a single word must have to be told from a caller's "oh" or "ja"."""
 
 
 def is_echo(heard: str, saying: str, policy: BargeInPolicy) -> bool:
@@ -23,7 +21,7 @@ def is_echo(heard: str, saying: str, policy: BargeInPolicy) -> bool:
     if not words or not own:
         return False
     if len(words) == 1:
-        return words[0] in own and len(words[0]) > SHORTEST and not is_command(heard, policy)
+        return words[0] in own and not is_command(heard, policy)
     return in_order(words, own) >= ALIKE * len(words)
 
 
