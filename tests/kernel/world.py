@@ -17,7 +17,7 @@ from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import Kernel
-from antiphon.kernel.policy import AgentRef, BargeInPolicy, LadderPolicy, SessionPolicy, TurnPolicy
+from antiphon.kernel.policy import AgentRef, BackchannelPolicy, BargeInPolicy, LadderPolicy, SessionPolicy, TurnPolicy
 from antiphon.turns.expectation import Expectation
 
 RATE = 24_000
@@ -362,6 +362,7 @@ class World:
             barge_in=BargeInPolicy(
                 enabled=self.chance(0.9), min_words=rng.choice((1, 1, 2, 3)), echo_warmup=rng.choice((0.0, 0.0, 1.0))
             ),
+            backchannel=BackchannelPolicy(clips=rng.choice((0, 2)), after=1.0, every=1.0),
             ladder=LadderPolicy(),
             tool_deadline=rng.choice((3.0, 60.0)),
             party_grace=rng.choice((0.0, 2.0)),

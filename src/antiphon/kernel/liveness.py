@@ -16,6 +16,7 @@ import msgspec
 
 from antiphon.kernel import facts as ft
 from antiphon.kernel import gates
+from antiphon.kernel.listening import CLIP
 from antiphon.kernel.signals import EndAsked, ReplyLost, ReplyQueued, Review, Rung, Timer, Unheard
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
     for speech in state.speech.speeches.values():
         if speech.starving(state.now):
             return "agent", _rung_at(state), "model"
-        if speech.sounding:
+        if speech.sounding and not speech.clip.startswith(CLIP):
             until = [timers[t] for t in _timers_of(speech.id) if t in timers]
             clip = ("agent", min(until, default=state.now), "speech")
             if speech.source != "ladder":
@@ -123,6 +124,8 @@ def on_review(state: LivenessState, signal: Review, view: KernelState, out: Out)
     open_ = view.lifecycle.phase in ("running", "draining")
     waiting = waits_for(view) if open_ else None
     speech = view.speech.on_air() if open_ else None
+    if speech is not None and speech.clip.startswith(CLIP):
+        speech = None  # who only says "mhm" still listens
     _tell(state, waiting is not None, speech is not None and speech.phase == "on_air", view, out)
     if waiting is None or gates.LEGS in view.gates or gates.HOLD in view.gates:
         state.began = state.floor = -1.0

@@ -65,6 +65,16 @@ class BargeInPolicy(msgspec.Struct, frozen=True):
     min_chance: float = 0.078
 
 
+class BackchannelPolicy(msgspec.Struct, frozen=True):
+    """The agent's own backchannels: ``clips`` ready to be said (0: it says none), the first ``after`` seconds into a turn of
+    the caller's, ``every`` so many seconds at most."""
+
+    clips: int = 0
+    after: float = 4.0
+    every: float = 6.0
+    in_history: bool = False
+
+
 class LadderPolicy(msgspec.Struct, frozen=True):
     """What is done while it is not the caller's move and nothing sounds: seconds after the committed turn.
 
@@ -88,6 +98,7 @@ class SessionPolicy(msgspec.Struct, frozen=True):
 
     turn: TurnPolicy = TurnPolicy()
     barge_in: BargeInPolicy = BargeInPolicy()
+    backchannel: BackchannelPolicy = BackchannelPolicy()
     ladder: LadderPolicy = LadderPolicy()
     max_tool_steps: int = 3
     hook_soft: float = 1.5

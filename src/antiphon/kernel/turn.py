@@ -69,6 +69,7 @@ class Spoken(msgspec.Struct):
 class TurnState(msgspec.Struct):
     """``due``: voice was heard that no final transcript covers yet. ``waiting``: the delay is over, the final is not
     there. ``used``: words per segment that went into earlier turns. ``waved``: words that were ruled a backchannel.
+    ``nods``: the agent's own backchannels so far, the last at ``nodded``.
     ``asked``: scores asked for in this pause, the last of them when the silence had lasted ``asked_at`` s;
     ``scored_at``: the same for the score that is there. ``usual_pause``, ``reading_pause``: of this caller inside turns,
     and while they read something out. ``expects``: what the caller was asked for when the turn began. ``question``:
@@ -104,6 +105,8 @@ class TurnState(msgspec.Struct):
     joins: overlap.Joining | None = None
     overlap: overlap.OverlapState | None = None
     waved: str = ""
+    nods: int = 0
+    nodded: float = 0.0
     user_state: str = "listening"
 
     def going_on(self, now: float) -> bool:

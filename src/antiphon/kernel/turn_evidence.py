@@ -13,6 +13,7 @@ from antiphon.kernel.events import (
     ProviderTurn,
     Vad,
 )
+from antiphon.kernel.listening import nod
 from antiphon.kernel.signals import (
     TurnContinued,
     TurnOpened,
@@ -81,6 +82,8 @@ def _silence(state: TurnState, at: float, view: KernelState, out: Out) -> None:
     if view.policy.turn.mode == "local":
         if view.policy.turn.score:
             out.timer("turn.score", state.last_speech + view.policy.turn.score_after)
+        if endpointing.unfinished(text_of(state), view.policy.turn):
+            nod(state, view, out)
         schedule(state, view, out)
         speculate(state, view, out)
     elif view.policy.turn.mode == "provider":

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 from antiphon.errors import ConfigurationError
-from antiphon.kernel.policy import BargeInPolicy, LadderPolicy, SessionPolicy, TurnPolicy
+from antiphon.kernel.listening import CLIP
+from antiphon.kernel.policy import BackchannelPolicy, BargeInPolicy, LadderPolicy, SessionPolicy, TurnPolicy
 from antiphon.models.turn_detector import TurnDetector
 from antiphon.turns.expectation import Expectation, Kind
 from antiphon.turns.words import words_of
@@ -46,6 +47,18 @@ class InterruptionOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     min_chance: float | None = None
 
 
+class BackchannelOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The agent's own backchannels ("mhm") in long turns of the caller's; off unless ``enabled``. The first comes ``after``
+    seconds, the next ``every`` so many. ``texts``: what is said, in turn (unset: the language's), rendered when the session starts.
+    ``in_history``: keep them in the history. Belongs on the session."""
+
+    enabled: bool | None = None
+    after: float | None = None
+    every: float | None = None
+    texts: tuple[str, ...] | None = None
+    in_history: bool | None = None
+
+
 class LadderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is said when the caller waits for too long: seconds, and the texts by language."""
 
@@ -71,6 +84,7 @@ class TurnHandlingOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     turn_detection: Any = None
     endpointing: EndpointingOptions = EndpointingOptions()
     interruption: InterruptionOptions = InterruptionOptions()
+    backchannel: BackchannelOptions = BackchannelOptions()
     ladder: LadderOptions = LadderOptions()
     score: bool | None = None
     preemptive_generation: bool | None = None
@@ -121,12 +135,31 @@ TEXTS = {
 }
 
 
+BACKCHANNELS: dict[str, tuple[str, ...]] = {
+    "en": ("Mhm.", "Okay."),
+    "de": ("Mhm.", "Ja."),
+    "es": ("Ajá.", "Sí."),
+    "fr": ("Mhm.", "Oui."),
+}
+"""What the agent says to show that it listens."""
+
+
+def backchannel_texts(language: str, *layers: TurnHandlingOptions) -> tuple[str, ...]:
+    """The clips of the agent's own backchannels; none where they are off."""
+    enabled = False
+    texts = BACKCHANNELS.get(language.split("-")[0].lower(), BACKCHANNELS["en"])
+    for layer in layers:
+        enabled = enabled if layer.backchannel.enabled is None else layer.backchannel.enabled
+        texts = layer.backchannel.texts or texts
+    return texts if enabled else ()
+
+
 def ladder_texts(language: str, *layers: TurnHandlingOptions) -> dict[str, str]:
     """The clips' texts: the language's defaults, overridden by each layer in turn."""
     texts = dict(TEXTS.get(language.split("-")[0].lower(), TEXTS["en"]))
     for layer in layers:
         texts.update(layer.ladder.texts or {})
-    return texts
+    return texts | {f"{CLIP}{n}": text for n, text in enumerate(backchannel_texts(language, *layers))}
 
 
 def detection(*layers: TurnHandlingOptions) -> Detection | TurnDetector | None:
@@ -147,7 +180,7 @@ def session_policy(
     """The kernel's policy: ``base`` with each layer's set values over it, the agent's last."""
     for layer in layers:
         language = layer.language or language
-    turn, barge_in, ladder = base.turn, base.barge_in, base.ladder
+    turn, barge_in, backchannel, ladder = base.turn, base.barge_in, base.backchannel, base.ladder
     for layer in layers:
         turn = _over(turn, layer.endpointing, TurnPolicy)
         turn = msgspec.structs.replace(
@@ -163,6 +196,7 @@ def session_policy(
             ),
         )
         barge_in = _over(barge_in, layer.interruption, BargeInPolicy)
+        backchannel = _over(backchannel, layer.backchannel, BackchannelPolicy)
         ladder = _over(ladder, layer.ladder, LadderPolicy)
     chosen = detection(*layers)
     mode: Literal["local", "provider", "manual"] = {"stt": "provider", "manual": "manual"}.get(chosen, "local")  # type: ignore[assignment, arg-type]
@@ -175,7 +209,8 @@ def session_policy(
             f"min_delay ({turn.min_delay} s) is longer than max_delay ({turn.max_delay} s).",
             hint="Set both in turn_handling.endpointing.",
         )
-    return msgspec.structs.replace(base, turn=turn, barge_in=barge_in, ladder=ladder)
+    backchannel = msgspec.structs.replace(backchannel, clips=len(backchannel_texts(language, *layers)))
+    return msgspec.structs.replace(base, turn=turn, barge_in=barge_in, backchannel=backchannel, ladder=ladder)
 
 
 def _set(**values: Any) -> dict[str, Any]:
