@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from antiphon.kernel.policy import BargeInPolicy
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -35,6 +37,25 @@ def test_the_test_of_the_tutorial_passes(call: Any) -> None:
         if "class Shop" in code or "def test_" in code:
             exec(compile(code, "tutorial.md", "exec"), names)
     names["test_opening_hours"](call)
+
+
+def test_the_sessions_of_the_barge_in_page_can_be_made() -> None:
+    made = []
+    for code in blocks(ROOT / "docs" / "barge-in.md", "python"):
+        names: dict[str, Any] = {}
+        exec(compile(code, "barge-in.md", "exec"), names)
+        made.append(names["session"])
+    assert len(made) == 2
+
+
+def test_the_settings_of_the_barge_in_page_are_the_defaults() -> None:
+    policy, page = BargeInPolicy(), (ROOT / "docs" / "barge-in.md").read_text(encoding="utf-8")
+    for name, shown in (("duck_after", "120 ms"), ("pause_after", "350 ms"), ("decide_by", "500 ms"), ("hold_max", "0.8 s in"),
+                        ("false_timeout", "0.5 s of")):  # fmt: skip
+        number, unit = shown.split()[:2]
+        assert getattr(policy, name) == float(number) / (1000 if unit == "ms" else 1)
+        (row,) = [line for line in page.splitlines() if line.startswith("|") and f"`{name}`" in line]
+        assert shown in row
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

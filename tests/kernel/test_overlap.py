@@ -159,3 +159,12 @@ def test_words_without_a_voice_are_never_an_echo() -> None:
     call.send(ev.Partial(segment="s", revision=1, text="hello there"))
     call.wait(1.5)
     assert [f.text for f in call.facts(ft.TurnCommitted)] == ["hello there"]
+
+
+def test_a_command_passes_at_once() -> None:
+    call = Call(agent(barge_in=BargeInPolicy(min_words=3)))
+    speaking(call, STORY)
+    call.send(ev.Vad(edge="start", at=call.now))
+    call.wait(0.15)
+    call.send(ev.Partial(segment="o", revision=1, text="stop"))
+    assert call.all(fx.Stop)

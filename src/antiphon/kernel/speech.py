@@ -214,9 +214,7 @@ def _play(state: SpeechState, speech: Speech, view: KernelState, out: Out) -> No
 def reflex(state: SpeechState, view: KernelState, out: Out) -> None:
     """Arm the plane's reflex for the speech on air as the policy says."""
     speech = state.on_air()
-    armed = (
-        speech is not None and speech.interruptible and view.policy.barge_in.enabled and gates.ECHO not in view.gates
-    )
+    armed = bool(speech and speech.interruptible and view.policy.barge_in.enabled and gates.ECHO not in view.gates)
     if armed != state.armed:
         state.armed = armed
         out.effect(SetReflex(armed=armed))
