@@ -106,6 +106,14 @@ def test_after_an_echo_voice_alone_is_nothing_and_words_are_heard() -> None:
     assert call.all(fx.Stop)
 
 
+def test_an_echo_does_not_shorten_the_warm_up() -> None:
+    call = Call(agent(barge_in=BargeInPolicy(echo_warmup=30.0)))
+    speech = speaking(call, STORY)
+    warm = call.state.gates[gates.ECHO].expires
+    call.send(ev.Partial(segment="e", revision=1, text=echo(call, speech, 1, 4)))
+    assert call.state.gates[gates.ECHO].expires == warm
+
+
 def test_an_echo_beside_the_callers_words_does_not_excuse_them() -> None:
     call = Call()
     speech = speaking(call, STORY)

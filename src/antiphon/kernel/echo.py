@@ -1,8 +1,8 @@
 """Echo: words of the caller's side that are the agent's own, as it says them now. Part of the turn machine.
 
 Owns no state: what sounded while the voice did is read off the ledger of the speech on air, or of the one that ended last.
-Words without a voice are no echo: a canceller has taken that out. Echoed words are no words of the caller's; and the voice that carried them was none, so for a while voice alone means nothing, as while an
-echo canceller warms up. Words still do.
+Words without a voice are no echo: a canceller has taken that out. Echoed words are no words of the caller's; and the voice
+that carried them was none, so for a while voice alone means nothing, as while an echo canceller warms up. Words still do.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def echoes(state: TurnState, text: str, view: KernelState, out: Out) -> bool:
         return False
     if not is_echo(text, saying(view, (lap.began if lap else state.stretch) - LATE), view.policy.barge_in):
         return False
-    out.gate(gates.ECHO, "turn", out.now + HOLD)
+    warming = view.gates.get(gates.ECHO)
+    out.gate(gates.ECHO, "turn", max(out.now + HOLD, warming.expires if warming else 0.0))
     if lap is not None and not lap.text:
         out.signal(Overlap("false", "", round(out.now - lap.began, 3)))
         overlap.close(state, out)

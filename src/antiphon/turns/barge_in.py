@@ -24,6 +24,8 @@ Verdict = Literal["undecided", "hold", "backchannel", "interruption", "false"]
 
 WORDLESS_HOLD = 3.0
 """Seconds for which sound without words, or with words that do not interrupt, may keep the agent paused."""
+LONGEST = 5
+"""Words that an entry of a list has at most."""
 EPSILON = 1e-6
 
 
@@ -54,7 +56,7 @@ def is_backchannel(text: str, policy: BargeInPolicy) -> bool:
     ends = {0}
     words = words_of(text)
     for end in range(1, len(words) + 1):
-        if any(begin in ends and " ".join(words[begin:end]) in listed for begin in range(end)):
+        if any(begin in ends and " ".join(words[begin:end]) in listed for begin in range(max(0, end - LONGEST), end)):
             ends.add(end)
     return bool(words) and len(words) in ends and not is_command(text, policy)
 
