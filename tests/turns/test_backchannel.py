@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from antiphon.turns.backchannel import Heard, features, spelled, takes_floor
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "turn-data" / "mrda_overlaps.jsonl.gz"
+DATA = Path(os.environ.get("ANTIPHON_TURN_DATA", ROOT.parent / "shared" / "turn-data")) / "mrda_overlaps.jsonl.gz"
 
 HUM = Heard("mhm", 0.5, voiced=False, quiet=0.15, burst=0.35, bursts=1, silent_words=0.15)
 
