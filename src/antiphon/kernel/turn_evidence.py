@@ -18,8 +18,21 @@ from antiphon.kernel.signals import (
     TurnContinued,
     TurnOpened,
 )
-from antiphon.kernel.turn import FLOOR, GOES_ON, Heard, TurnState, floor, learn, missing, move, text_of, user_is
+from antiphon.kernel.turn import (
+    FLOOR,
+    GOES_ON,
+    Heard,
+    TurnState,
+    evidence,
+    floor,
+    learn,
+    missing,
+    move,
+    text_of,
+    user_is,
+)
 from antiphon.kernel.turn_end import finish, limits, maybe_end, schedule, speculate
+from antiphon.turns import endpointing
 from antiphon.turns.words import same_words
 
 if TYPE_CHECKING:
@@ -82,7 +95,7 @@ def _silence(state: TurnState, at: float, view: KernelState, out: Out) -> None:
     if view.policy.turn.mode == "local":
         if view.policy.turn.score:
             out.timer("turn.score", state.last_speech + view.policy.turn.score_after)
-        if endpointing.unfinished(text_of(state), view.policy.turn):
+        if endpointing.goes_on(view.policy.turn, evidence(state, view)):
             nod(state, view, out)
         schedule(state, view, out)
         speculate(state, view, out)
