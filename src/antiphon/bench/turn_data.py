@@ -27,6 +27,7 @@ from antiphon.audio.frames import EAR_RATE
 from antiphon.audio.resample import resample, to_int16
 from antiphon.audio.wav import read_wav
 from antiphon.errors import AudioError, ConfigurationError
+from antiphon.turns.expectation import OPEN, Expectation
 
 SHORTEST, LONGEST = 0.2, 5.0
 """Seconds. Silences inside a turn that are shorter are no pauses, longer ones are not counted (as in eot-bench)."""
@@ -48,7 +49,7 @@ class Span(msgspec.Struct, frozen=True):
 
 class Turn(msgspec.Struct, frozen=True):
     """A row with audio. ``set``: what it is reported under, else the first folder of ``audio``; ``slice``: a part of the
-    set to report by itself; ``expects``: what the caller was asked for (``digits``, ``spelling``), if anything."""
+    set to report by itself; ``expects``: the kind of answer that the caller was asked for, if any."""
 
     id: str
     spans: tuple[Span, ...]
@@ -57,7 +58,7 @@ class Turn(msgspec.Struct, frozen=True):
     text: str = ""
     set: str = ""
     slice: str = ""
-    expects: str = ""
+    expects: Literal["", "open", "yes_no", "digits", "spelling", "email"] = ""
     language: str = ""
 
     @property
@@ -91,6 +92,8 @@ class Pause(msgspec.Struct, frozen=True):
     index: int = 0
     spoken: float = 0.0
     text: str = ""
+    expects: Expectation = OPEN
+    language: str = ""
     slices: tuple[str, ...] = ()
 
     @property
@@ -147,6 +150,8 @@ def pauses_of(row: Turn) -> Iterator[tuple[Pause, Span]]:
             length=length if span.label == "hold" else math.inf,
             index=index,
             spoken=spoken,
+            expects=Expectation(row.expects) if row.expects else OPEN,
+            language=row.language,
             slices=(_length_slice(spoken), *filter(None, [row.slice])),
         )
         yield pause, span

@@ -68,10 +68,14 @@ def policy_curve(scored: Sequence[ScoredPause]) -> list[PolicyFigures]:
 
 def ended_at(scored: ScoredPause, policy: TurnPolicy) -> float:
     """Seconds of silence after which the policy ends the turn, if the caller has not gone on by then."""
-    text = scored.pause.text
-    due = endpointing.delay(policy, endpointing.Evidence(text=text))
-    for at, score in zip(SCORED_AT, scored.scores, strict=False):
-        if at > SCORED_AT[0] and at >= due - SLACK:
+    pause = scored.pause
+    known = endpointing.Evidence(text=pause.text, expects=pause.expects, language=pause.language or policy.language)
+    due = endpointing.delay(policy, known)
+    for asked, (at, score) in enumerate(zip(SCORED_AT, scored.scores, strict=False), 1):
+        if asked > 1 and at >= due - SLACK:
             break  # the turn was over before this score
-        due = max(at, endpointing.delay(policy, endpointing.Evidence(text=text, score=score)))
+        known = msgspec.structs.replace(known, score=score, scored_at=at)
+        due = max(at, endpointing.delay(policy, known))
+        if not endpointing.again(score, asked):
+            break
     return due
