@@ -46,10 +46,10 @@ def test_not_again_too_soon_and_then_the_next_clip() -> None:
 
 def test_the_end_of_turn_model_can_say_so_too() -> None:
     call = Call(agent(backchannel=LISTENS))
-    pause(call, "i was at the station")
+    call.says("i was at the station", length=4.0, final=False, segment="long", scored=False)
     call.wait(0.1)
     assert not call.all(fx.PlayCanned)
-    call.send(ev.EndScore(op=call.one(fx.ScoreTurn).op, probability=0.1))
+    call.scores(0.1)
     assert call.one(fx.PlayCanned).key == "backchannel.0"
 
 
