@@ -232,6 +232,19 @@ def test_a_programs_own_check_names_the_caller() -> None:
     story(call, auth=check)
 
 
+def test_a_check_that_raises_lets_nobody_in() -> None:
+    def check(token: str) -> bool:
+        raise RuntimeError("the user table is gone")
+
+    async def call(site: Site, http: AiohttpSite) -> None:
+        page = await http.connect()
+        await page.send("hello", token="good")
+        assert "table" not in (await page.expect("error"))["error"]
+        assert await page.over() == 4401
+
+    story(call, auth=check)
+
+
 def test_pages_of_other_origins_are_kept_out_unless_they_are_listed() -> None:
     async def call(site: Site, http: AiohttpSite) -> None:
         assert await refusal(http, Origin="https://evil.example") == 403

@@ -64,7 +64,7 @@ class Call:
         self.reason = ""
         """Why it ended; empty while it goes on."""
         self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._line_closed)
-        self._job = _Job(self, entrypoint, metadata)
+        self._job = _Job(self, entrypoint, metadata, settings)
 
     @property
     def resume(self) -> str:
@@ -208,9 +208,8 @@ class _CallJob(JobContext):
 class _Job:
     """The call's end on the user's lane: runs the entrypoint, and ends the session when it is told to."""
 
-    def __init__(self, call: Call, entrypoint: Entrypoint, metadata: str) -> None:
-        self._call, self._entrypoint, self._metadata = call, entrypoint, metadata
-        self._settings = call._settings
+    def __init__(self, call: Call, entrypoint: Entrypoint, metadata: str, settings: WebSettings) -> None:
+        self._call, self._entrypoint, self._metadata, self._settings = call, entrypoint, metadata, settings
         self._task: asyncio.Task[None] | None = None
         self._context: _CallJob | None = None
         self._reason = ""

@@ -98,16 +98,20 @@ class Calls:
                 await asyncio.wait({writing}, timeout=1.0)
         finally:
             self._pages.discard(page)
-            core.post(self._leave, page)
             for task in (writing, reading):
                 task.cancel()
             await asyncio.gather(writing, reading, return_exceptions=True)
+            core.post(self._leave, page)  # last: nothing attaches the page any more
 
     async def _read(self, page: Page, request: Request, socket: Socket, core: Lane) -> None:
         hello = await page.hello(socket)
         if hello is None:
             return
-        metadata = await self.admission.token(hello.token)
+        try:
+            metadata = await self.admission.token(hello.token)
+        except Exception:
+            logger.exception("auth= raised; the page is refused")
+            metadata = None
         if metadata is None:
             self._count("refused_401")
             page.tell(
@@ -284,6 +288,3 @@ class Owner:
     def take(self, page: Page, kind: str, text: str) -> None:
         if kind != "offer" or self._calls.offer_allowed(page):
             self._call.take(page, kind, text)
-
-    def detach(self, page: Page) -> None:
-        self._call.detach(page)

@@ -44,8 +44,6 @@ class PageOwner(Protocol):
 
     def take(self, page: Page, kind: str, text: str) -> None: ...
 
-    def detach(self, page: Page) -> None: ...
-
 
 class Page:
     """``tell`` and ``close`` may be called from any lane; the rest belongs to the server's. ``counts``: what was refused,
