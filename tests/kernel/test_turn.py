@@ -24,7 +24,7 @@ def test_a_pause_is_scored_once_and_again_when_words_came() -> None:
     call.says("i want", final=False, scored=False)
     call.wait(0.25)
     first = call.one(fx.ScoreTurn)
-    call.send(ev.EndScore(op=first.op, probability=0.1))
+    call.send(ev.EndScore(op=first.op, probability=0.01))
     call.send(ev.Partial(segment="more", revision=1, text="a coffee please"))
     call.wait(0.05)
     assert len(call.all(fx.ScoreTurn)) == 2

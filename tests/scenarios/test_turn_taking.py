@@ -230,6 +230,26 @@ def test_a_detector_of_text_alone() -> None:
     assert all(not one.audio and one.language == "en" and one.asked == "And for you?" for one in detector.asked)
 
 
+class Listener(Polite):
+    """Looks at the last two seconds of sound."""
+
+    audio_seconds = 2.0
+
+
+def test_a_detector_is_told_how_much_of_its_sound_is_silence() -> None:
+    detector = Listener()
+    simulate(
+        lambda: Clerk("And for you?"),
+        Caller().waits_for_agent().says("a coffee").says("please", after=1.2).waits_for_agent(),
+        turn_handling={"turn_detection": detector},
+    )
+    assert len(detector.asked) >= 2
+    for one in detector.asked:
+        spoken = [frame.at + frame.duration for frame in one.audio if frame.symbol and frame.symbol.kind == "speech"]
+        silence = one.audio[-1].at + one.audio[-1].duration - spoken[-1]
+        assert abs(one.silence - silence) < 0.011, (one.silence, silence)
+
+
 class Rhythm(StreamingTurnDetector):
     """Listens all the time: the longer somebody has spoken, the surer the end is after ``quiet`` s."""
 

@@ -17,14 +17,14 @@ class TurnEvidence(msgspec.Struct, frozen=True):
     """What a detector may look at. ``audio``: the last seconds before the pause, ``EAR_RATE`` mono, oldest first;
     ``text``: the turn's words so far (may be empty); ``language``: BCP 47 tag or empty; ``asked``: what the agent said
     before; ``silence``: seconds since the last speech, all of them in ``audio``; ``expects``: what the caller was asked
-    for (``digits``, ``spelling``, ``email``, ``yes_no``), or empty."""
+    for (``digits``, ``spelling``, ``email``, ``yes_no``; ``open``: nothing in particular)."""
 
     audio: tuple[AudioFrame, ...] = ()
     text: str = ""
     language: str = ""
     asked: str = ""
     silence: float = 0.2
-    expects: str = ""
+    expects: str = "open"
 
 
 class TurnDetector(ABC):

@@ -135,12 +135,13 @@ class Listening:
         audio: tuple[AudioFrame, ...] = ()
         if detector.audio_seconds and self.hearing is not None:
             audio = self.hearing.last_seconds(detector.audio_seconds, self._shell.lane.loop.time())
+        heard_until = self._shell.driver.session_time(audio[-1].at + audio[-1].duration) if audio else self._shell.now()
         return TurnEvidence(
             audio=audio,
             text=effect.text,
             language=state.policy.turn.language,
             asked=said_last(state),
-            silence=max(0.0, self._shell.now() - effect.at),
+            silence=max(0.0, heard_until - effect.at),
             expects=state.turn.expects.kind,
         )
 

@@ -37,7 +37,7 @@ AGREES = 0.5
 """Score from which the audio says the same as a complete answer's words."""
 LIKELY = 0.3
 """Score above which a reply is worth preparing."""
-UNCERTAIN = (0.15, 0.85)
+UNCERTAIN = (0.05, 0.85)
 """Scores between these are asked for again while the pause lasts."""
 SCORE_EVERY = 0.2
 SCORES = 3
