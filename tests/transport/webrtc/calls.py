@@ -106,7 +106,7 @@ def speech(name: str, rate: int) -> NDArray[np.int16]:
 
 def likeness(sent: NDArray[np.int16], got: NDArray[np.int16], rate: int) -> float:
     """Median of the best correlations of the voiced fifths of a second of ``sent`` with what came out, wherever that is
-    (a jitter buffer stretches time)."""
+    (a jitter buffer stretches time). Opus alone brings these voices to 0.85-0.95."""
     size = rate // 5
     x, y = sent.astype(np.float64), got.astype(np.float64)
     best = []

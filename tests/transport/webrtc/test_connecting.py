@@ -139,7 +139,7 @@ def test_a_call_through_a_turn_server_alone() -> None:
             await until(lambda: line.of(LineUp))
             line.say("hello", speech("3-emma", PLAY_RATE))
             await until(lambda: line.of(Settled), 20)
-            assert likeness(speech("3-emma", RATE), page.sounded(), RATE) >= 0.9
+            assert likeness(speech("3-emma", RATE), page.sounded(), RATE) >= 0.8
             assert server.relayed > 400 and len(server.allocations) == 1
             await page.close()
             relay.close()
