@@ -247,6 +247,19 @@ def test_a_listener_who_sleeps_loses_the_oldest_and_no_more() -> None:
     line.check_line()
 
 
+def test_a_packet_that_the_line_has_reached_into_is_played_from_there() -> None:
+    line = Line()
+    line.push(0)
+    line.pull(START + 0.02 + 0.6)
+    silence = line.told.split().count(".")
+    line.now = START + 0.7
+    line.buffer.push(line.now, 1, SPAN * silence + SPAN // 2, b"x", SPAN)
+    line.pull()
+    last = line.pieces[-1]
+    assert (last.payload, last.skip, last.samples) == (b"x", SPAN // 2, SPAN // 2)
+    line.check_line()
+
+
 def test_packets_of_other_lengths() -> None:
     buffer = JitterBuffer(RATE)
     at, timestamp, pieces = START, 0, list[Piece]()

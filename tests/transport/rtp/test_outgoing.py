@@ -65,6 +65,13 @@ def test_late_sound_follows_what_has_left() -> None:
     assert list(samples(audio.take(START + 0.02))) == list(range(1, SIZE + 1))
 
 
+def test_sound_that_is_due_before_the_last_has_ended_follows_it() -> None:
+    audio = OutgoingAudio(PLAY_RATE)
+    audio.play(START, ramp(SIZE))
+    audio.play(START + 0.01, ramp(SIZE, SIZE + 1))
+    assert list(samples(audio.take(START) + audio.take(START + 0.02))) == list(range(1, 2 * SIZE + 1))
+
+
 def test_after_a_stall_silence_is_left_out_and_sound_is_not() -> None:
     audio = OutgoingAudio(PLAY_RATE)
     audio.take(START)

@@ -133,6 +133,19 @@ def test_a_caller_whose_stream_changes_is_heard_on_without_a_hole() -> None:
     assert heard.receiver.reception is not None and heard.receiver.reception.ssrc == 8
 
 
+def test_a_sender_that_begins_to_count_anew_is_reported_without_a_loss() -> None:
+    def change(number: int, data: bytes) -> bytes:
+        packet = parse_rtp(data)
+        sequence = packet.sequence + (9_000 if number >= 200 else 0)
+        return build_rtp(RtpPacket(OPUS, sequence, packet.timestamp, packet.ssrc, packet.payload))
+
+    heard = listen(Network(), SECONDS, change=change)
+    assert heard.count("restart") == 1
+    assert heard.receiver.reception is not None
+    block = heard.receiver.reception.block(START + SECONDS)
+    assert (block.lost, block.fraction_lost) == (0, 0)
+
+
 def test_a_goodbye_makes_room_at_once() -> None:
     receiver = RtpReceiver(OPUS, OpusDecoder)
     payload = OpusEncoder().encode(bytes(960))

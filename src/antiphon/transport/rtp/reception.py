@@ -50,8 +50,8 @@ class Reception:
         self._transit, self._timestamp = transit, timestamp
 
     def restart(self, sequence: int) -> None:
-        """The sender began to count anew at ``sequence``."""
-        self.received, self._first, self._highest, self._before = 0, sequence, sequence, (0, 0)
+        """The sender began to count anew with this packet."""
+        self.received, self._first, self._highest, self._before = 1, sequence, sequence, (0, 0)
         self._timestamp = None
 
     def sender_report(self, now: float, report: SenderReport) -> None:
