@@ -170,7 +170,7 @@ def test_the_tokens_of_a_reply_prepared_in_vain_are_counted() -> None:
 def test_an_unlikely_end_prepares_nothing() -> None:
     model = ScriptedLLM("All right.")
     caller = Caller().says("I want a coffee", at=1.0).says("with oat milk", after=0.6).waits_for_agent()
-    simulate(lambda: Agent(instructions="x"), caller, turn_detector=ScriptedTurnDetector([0.1, 0.9]), llm=model)
+    simulate(lambda: Agent(instructions="x"), caller, turn_detector=ScriptedTurnDetector([0.04, 0.9]), llm=model)
     assert len(model.requests) == 1
 
 
