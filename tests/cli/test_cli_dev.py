@@ -119,6 +119,7 @@ def test_what_the_first_call_would_miss_is_said_at_the_start(
 def test_a_rehearsal_loads_the_models_and_holds_no_call() -> None:
     loaded: list[str] = []
     ended: list[str] = []
+    mind = ScriptedLLM(prefill=True)
 
     class Voice(ScriptedTTS):
         async def prewarm(self) -> None:
@@ -136,6 +137,7 @@ def test_a_rehearsal_loads_the_models_and_holds_no_call() -> None:
     said: list[tuple[str, str, bool]] = []
     reached = asyncio.run(rehearse(entrypoint, lambda kind, model, s: said.append((kind, model, s >= 0))))
     assert reached and loaded == ["voice"] and ended == ["as if cancelled"]
+    assert len(mind.prefills) == 1 and not mind.requests
     assert ("voice", "scripted/tts", False) in said and ("voice", "scripted/tts", True) in said
 
 

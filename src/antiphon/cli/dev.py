@@ -173,7 +173,7 @@ async def _prepare(entrypoint: Entrypoint, calls: Calls, options: argparse.Names
 
     def progress(kind: str, model: str, seconds: float) -> None:
         if seconds < 0:
-            screen.status(f"loading the {kind}: {model} ...")
+            screen.status(f"getting ready: {kind}, {model} ...")
         else:
             screen.line(screen.style(f"{kind:15} {model}, {seconds:.1f} s", "dim"))
 

@@ -5,17 +5,20 @@ what is missing is said at once. No call takes place: ``session.start`` ends the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from antiphon.agents.agent import overrides
 from antiphon.audio.seam import LegSpec
-from antiphon.errors import ConfigurationError
+from antiphon.kernel.kernel import Kernel
 from antiphon.worker.job import JobContext
 from antiphon.worker.runtime import default_runtime
 
 if TYPE_CHECKING:
     from antiphon.cli.run import Entrypoint
+    from antiphon.models.llm import LLM
+    from antiphon.session.bindings import Bound
+    from antiphon.session.directory import Directory
     from antiphon.session.services import Services
     from antiphon.session.session import AgentSession
 
@@ -27,7 +30,7 @@ Progress = Callable[[str, str, float], None]
 
 
 class Rehearsal(JobContext):
-    """The job of a rehearsal. ``rehearsing`` lets an entrypoint know."""
+    """The job of a rehearsal. ``reached``: the entrypoint came to ``session.start``."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(leg=LegSpec("rehearsal"))
@@ -36,22 +39,37 @@ class Rehearsal(JobContext):
 
     async def _services(self, session: AgentSession[Any], record: bool | str) -> Services:
         self.reached = True
+        assert session._directory is not None
+        bound = session._directory.bind(session.current_agent)
         for kind, name in KINDS.items():
-            with suppress(ConfigurationError):
-                model = session.model_of(session.current_agent, kind)
+            model = getattr(bound, kind)
+            if model is not None:
                 await self._load(name, model)
+        if bound.llm is not None and bound.llm.capabilities.prefill and not overrides(bound.agent, "llm_node"):
+            await self._read_ahead(session._directory, bound, bound.llm)
         raise asyncio.CancelledError("rehearsed")
 
     async def _load(self, name: str, model: Any) -> None:
+        title = "/".join(part for part in (model.provider, model.model) if part) or type(model).__name__
+        await self._time(name, title, model, model.prewarm)
+
+    async def _read_ahead(self, directory: Directory, bound: Bound, llm: LLM) -> None:
+        """What every call's prompt begins with: the model keeps what it has read."""
+        prompt = directory.prompt(bound, Kernel().state, "", directory.request(""))
+        prompt = prompt.readable(images=llm.capabilities.images, audio=llm.capabilities.audio)
+        tools = [tool.spec for tool in bound.tools]
+        await self._time("prompt", "read ahead", llm, lambda: llm.prefill(chat_ctx=prompt, tools=tools))
+
+    async def _time(self, name: str, title: str, model: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the model's work where it belongs, and say how long it took."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        title = "/".join(part for part in (model.provider, model.model) if part) or type(model).__name__
         self._progress(name, title, -1.0)
         if model.on_core:
             core = default_runtime().core
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(model.prewarm(), core.loop))
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), core.loop))
         else:
-            await model.prewarm()
+            await work()
         self._progress(name, title, loop.time() - began)
 
 
