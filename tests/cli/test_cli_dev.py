@@ -126,7 +126,7 @@ def test_a_rehearsal_loads_the_models_and_holds_no_call() -> None:
             loaded.append("voice")
 
     async def entrypoint(ctx: JobContext) -> None:
-        session: AgentSession[Any] = AgentSession(stt=ScriptedSTT(), llm=ScriptedLLM(), tts=Voice(), turn_detector=None)
+        session: AgentSession[Any] = AgentSession(stt=ScriptedSTT(), llm=mind, tts=Voice(), turn_detector=None)
         try:
             await session.start(Agent(instructions="x"), ctx)
         except asyncio.CancelledError:
