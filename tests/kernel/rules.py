@@ -33,6 +33,8 @@ class Rules:
         self.ran: dict[str, int] = {}
         self.intents: dict[str, int] = {}
         self.results: set[str] = set()
+        self.writes: dict[ev.Op, str] = {}
+        self.dropped = (0, 0)
         self.heard: set[str] = set()
         self.adopted: dict[int, str] = {}
         self.turn_of: dict[str, int] = {}
@@ -65,6 +67,7 @@ class Rules:
                 fact = getattr(self, "fact_" + type(effect.fact).__name__, None)
                 if fact is not None:
                     fact(effect.fact)
+        self.reaches_history(event, effects)
         self.move(world)
         self.close(world, event, effects)
 
@@ -147,12 +150,23 @@ class Rules:
             raise Broken("K3", f"{fact.call_id} comes from a discarded reply")
 
     def fact_ToolResult(self, fact: ft.ToolResult) -> None:  # noqa: N802
-        if not fact.detached:
-            if fact.call_id in self.results:
-                raise Broken("K3", f"{fact.call_id} has two results")
-            self.results.add(fact.call_id)
+        one = f"{fact.call_id}-{fact.late}" if fact.late else fact.call_id
+        if one in self.results:
+            raise Broken("K3", f"{one} has two results")
+        self.results.add(one)
+
+    def reaches_history(self, event: ev.Event, effects: list[fx.AnyEffect]) -> None:
+        """What a write came to is on record, whenever it comes."""
+        state = self.world.kernel.state
+        before, self.dropped = self.dropped, (state.stale, state.refused)
+        if not isinstance(event, ev.ToolReturned) or event.op not in self.writes or before != self.dropped:
+            return
+        if not any(isinstance(e, fx.Record) and isinstance(e.fact, ft.ToolResult) for e in effects):
+            raise Broken("K3", f"the result of {self.writes[event.op]} is on no record")
 
     def on_RunTool(self, effect: fx.RunTool) -> None:  # noqa: N802
+        if effect.effect != "read":
+            self.writes[effect.op] = effect.call_id
         self.ran[effect.call_id] = self.ran.get(effect.call_id, 0) + 1
         again = effect.effect == "read" or effect.retry != "never"
         if self.ran[effect.call_id] > 1 + (self.world.resumed if again else 0):
@@ -211,8 +225,10 @@ class Rules:
         if any(isinstance(e, fx.Ended) for e in effects):
             if not isinstance(effects[-1], fx.Ended | fx.WakeAt):
                 raise Broken("K5", "something follows the end")
-            if state.ops or state.timers or state.gates:
-                raise Broken("K5", f"left behind: {state.ops} {state.timers} {state.gates}")
+            if set(state.ops.values()) - {"tool"} or len(state.ops) > len(state.tools.detached()):
+                raise Broken("K5", f"left behind: {state.ops}")
+            if state.timers or state.gates:
+                raise Broken("K5", f"left behind: {state.timers} {state.gates}")
 
     # --- K6 ------------------------------------------------------------------------------------------------------
 

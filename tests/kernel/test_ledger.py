@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from antiphon.kernel import facts as ft
 from antiphon.kernel.conversation import IN_DOUBT, CallOutput, Conversation, Handoff, Message
+from antiphon.kernel.conversation import Call as CallItem
 from antiphon.kernel.ledger import Segment, full_text, heard_text, join, word_start
 
 WORDS = (("Hello,", 0, 100), ("dear", 100, 200), ("caller", 200, 300))
@@ -73,9 +74,23 @@ def test_one_output_a_call_and_a_doubt_is_one() -> None:
     fold.apply(ft.StepResult(call_id="c", name="pay", result="1"))
     fold.apply(ft.ToolInDoubt(call_id="c", item="o", name="t"))
     fold.apply(ft.StepResult(call_id="c", name="late", result="1"))
-    fold.apply(ft.ToolResult(call_id="c", item="o2", name="t", output="late", detached=True))
+    fold.apply(ft.ToolResult(call_id="c", item="o2", name="t", output="again"))
     outputs = [i for i in fold.items if isinstance(i, CallOutput)]
     assert [o.output for o in outputs] == [IN_DOUBT] and not fold.steps
+
+
+def test_what_comes_after_the_first_output_is_a_pair_of_its_own() -> None:
+    fold = Conversation()
+    fold.apply(
+        ft.ToolIntent(
+            call_id="c", item="i", name="t", arguments='{"a": 1}', effect="write", retry="never", key="k", speech="s"
+        )
+    )
+    fold.apply(ft.ToolResult(call_id="c", item="o", name="t", output="one moment"))
+    fold.apply(ft.ToolResult(call_id="c", item="o-1", name="t", output="done", late=1))
+    ids = [(type(i).__name__, i.call_id) for i in fold.items if isinstance(i, CallItem | CallOutput)]
+    assert ids == [("Call", "c"), ("CallOutput", "c"), ("Call", "c-1"), ("CallOutput", "c-1")]
+    assert {i.arguments for i in fold.items if isinstance(i, CallItem)} == {'{"a": 1}'}
 
 
 def test_agents_ends_and_facts_that_change_nothing() -> None:

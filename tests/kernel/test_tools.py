@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from antiphon.kernel.conversation import IN_DOUBT, CallOutput
 from antiphon.kernel.conversation import Call as CallItem
-from antiphon.kernel.conversation import CallOutput
 from antiphon.kernel.prompt import prompt_view
 from tests.kernel.call import Call, agent, ev, ft, fx
 
@@ -130,6 +130,19 @@ def test_hanging_up_does_not_happen_when_the_goodbye_was_not_heard_or_interrupte
     assert not call.all(fx.RunTool) and not call.facts(ft.ToolIntent)
 
 
+def test_hanging_up_waits_for_words_that_are_still_made() -> None:
+    call = Call()
+    call.send(ev.Typed(text="bye"))
+    reply = call.one(fx.StartReply)
+    call.speaks(reply.op, "Good bye.", done=False)
+    call.send(ev.ToolCall(op=reply.op, call_id="c", name="hang_up", arguments="{}", effect="terminal"))
+    call.send(ev.Generated(op=reply.op))
+    call.hears(reply.speech, 24_000, settle="end")
+    assert not call.all(fx.RunTool)
+    call.send(ev.AudioDone(op=reply.op, samples=24_000))
+    assert call.one(fx.RunTool)
+
+
 def test_hanging_up_that_can_never_happen_has_a_deadline() -> None:
     call = Call(agent(tool_deadline=2.0))
     asked(call, {"effect": "terminal"}, text="Good bye.")
@@ -172,7 +185,144 @@ def test_a_slow_read_is_failed_and_a_slow_write_goes_on_detached() -> None:
     items = len(call.state.conversation.items)
     call.send(ev.ToolReturned(op=write.op, output="late"))
     late = call.facts(ft.ToolResult)[-1]
-    assert late.detached and late.output == "late" and len(call.state.conversation.items) == items
+    assert late.late == 1 and late.output == "late" and len(call.state.conversation.items) == items + 2
+    assert len(call.all(fx.StartReply)) == 3, "the caller is told"
+
+
+def test_a_call_that_tells_of_its_progress_lets_its_step_go_on() -> None:
+    call = Call()
+    asked(call, {})
+    run = call.one(fx.RunTool)
+    call.send(ev.ToolProgress(op=run.op, message="I am looking.", tell=True))
+    assert [f.output for f in call.facts(ft.ToolResult)] == ["I am looking."]
+    assert call.last(fx.StartReply).speech == "reply.1.1#2"
+    call.send(ev.ToolProgress(op=run.op, message="nearly", tell=True))
+    call.send(ev.ToolReturned(op=run.op, output="booked"))
+    assert [(f.late, f.output) for f in call.facts(ft.ToolResult)][1:] == [(1, "nearly"), (2, "booked")]
+    pairs = [(i.call_id, i.output) for i in prompt_view(call.state) if isinstance(i, CallOutput)]
+    assert pairs == [("c0", "I am looking."), ("c0-1", "nearly"), ("c0-2", "booked")]
+    assert call.last(fx.StartReply).speech.startswith("reply.1.") and not call.state.tools.runs
+
+
+def test_a_detached_call_may_still_hand_over() -> None:
+    call = Call()
+    asked(call, {})
+    run = call.one(fx.RunTool)
+    call.send(ev.ToolProgress(op=run.op, message="I am looking.", tell=True))
+    call.send(ev.ToolReturned(op=run.op, output="over to billing", agent=agent("billing")))
+    assert call.last(fx.Rebind).agent.key == "billing"
+
+
+def test_progress_in_a_guess_is_not_told_to_the_model() -> None:
+    call = Call()
+    call.says("is it free")
+    op = call.one(fx.StartReply).op
+    call.send(ev.ToolCall(op=op, call_id="r", name="look", arguments="{}", effect="read"))
+    call.send(ev.ToolProgress(op=call.one(fx.RunTool).op, message="half", tell=True))
+    assert not call.facts(ft.ToolResult)
+
+
+def test_the_same_call_while_it_runs_is_refused_or_joins_it() -> None:
+    call = Call()
+    asked(call, {"arguments": '{"a": 1, "b": 2}'})
+    first = call.one(fx.RunTool)
+    call.send(ev.InterruptAsked())
+    again = {"call_id": "again", "arguments": '{"b": 2, "a": 1}'}
+    asked(call, {**again, "on_duplicate": "reject"})
+    assert call.one(fx.RunTool) == first and "under way" in call.facts(ft.ToolResult)[-1].output
+    asked(call, {**again, "call_id": "joins", "on_duplicate": "join"}, {"call_id": "other", "on_duplicate": "join"})
+    assert [r.call_id for r in call.all(fx.RunTool)] == ["c0", "other"], "other arguments are another call"
+    call.send(ev.ToolReturned(op=first.op, output="booked"))
+    call.send(ev.ToolReturned(op=call.last(fx.RunTool).op, output="too"))
+    results = {f.call_id: f.output for f in call.facts(ft.ToolResult)}
+    assert results["c0"] == results["joins"] == "booked" and results["other"] == "too"
+    keys = {f.call_id: f.key for f in call.facts(ft.ToolIntent)}
+    assert keys["c0"] == keys["joins"] and not call.state.tools.runs
+
+
+def test_what_joins_a_call_is_settled_with_it_whatever_becomes_of_it() -> None:
+    def joined(**policy: float) -> Call:
+        call = Call(agent(**policy))
+        asked(call, {})
+        call.send(ev.InterruptAsked())
+        call.wait(0.1)
+        asked(call, {"call_id": "j", "on_duplicate": "join", "arguments": ""})
+        return call
+
+    call = joined()
+    call.send(ev.Resumed(epoch=2))
+    assert {f.call_id for f in call.facts(ft.ToolInDoubt)} == {"c0", "j"} and not call.state.tools.runs
+    call = joined()
+    call.send(ev.CloseAsked())
+    call.wait(6.0)
+    assert {f.call_id for f in call.facts(ft.ToolResult)} == {"c0", "j"}
+    call = joined(tool_deadline=2.0)
+    call.wait(3.0)
+    assert {f.call_id for f in call.facts(ft.ToolResult)} == {"c0", "j"}
+    asked(call, {"call_id": "k", "on_duplicate": "join"})
+    assert "under way" in call.facts(ft.ToolResult)[-1].output, "a detached call is not waited for"
+
+
+def test_a_call_that_joined_gives_up_at_its_own_deadline() -> None:
+    call = Call()
+    asked(call, {})
+    call.send(ev.InterruptAsked())
+    asked(call, {"call_id": "j", "on_duplicate": "join", "timeout": 1.0})
+    call.wait(1.5)
+    assert [f.call_id for f in call.facts(ft.ToolResult)] == ["j"]
+
+
+def test_a_guess_does_not_repeat_a_read_that_runs() -> None:
+    call = Call()
+    look = {"name": "look", "effect": "read", "on_duplicate": "join", "arguments": "not json"}
+    asked(call, look)
+    call.send(ev.ToolProgress(op=call.one(fx.RunTool).op, message="looking", tell=True))
+    call.speaks(call.last(fx.StartReply).op, "I am looking.")
+    call.hears(call.last(fx.StartReply).speech, 36_000, settle="end")
+    call.says("and now")
+    op = call.last(fx.StartReply).op
+    call.send(ev.ToolCall(op=op, call_id="again", **look), ev.Generated(op=op))  # type: ignore[arg-type]
+    call.wait(1.5)
+    assert len(call.all(fx.RunTool)) == 1 and "under way" in call.facts(ft.ToolResult)[-1].output
+
+
+def test_a_tool_has_its_own_time() -> None:
+    call = Call()
+    asked(call, {"effect": "read", "timeout": 1.0}, {"effect": "read"})
+    call.wait(1.5)
+    assert [f.call_id for f in call.facts(ft.ToolResult)] == ["c0"]
+
+
+def test_what_a_write_comes_to_is_recorded_after_the_end() -> None:
+    call = Call()
+    asked(call, {}, {"effect": "read"})
+    write, read = call.all(fx.RunTool)
+    call.send(ev.CloseAsked())
+    call.wait(3.0)
+    assert call.one(fx.DetachTool).op == write.op and call.last(fx.CancelTool).op == read.op
+    call.send(ev.Closed(op=call.one(fx.CloseAll).op))
+    assert call.all(fx.Ended)
+    call.send(ev.ToolReturned(op=read.op, output="never told"), ev.ToolReturned(op=write.op, output="booked"))
+    assert [(f.late, f.output) for f in call.facts(ft.ToolResult) if f.call_id == "c0"][-1] == (1, "booked")
+    assert isinstance(call.state.conversation.items[-1], CallOutput) and not call.state.ops
+
+
+def test_a_detached_call_of_an_owner_that_died_is_in_doubt() -> None:
+    call = Call()
+    asked(call, {}, {"effect": "read"})
+    for run in call.all(fx.RunTool):
+        call.send(ev.ToolProgress(op=run.op, message="wait", tell=True))
+    call.send(ev.Resumed(epoch=2))
+    assert [f.output for f in call.facts(ft.ToolResult)][-2:] == [IN_DOUBT, IN_DOUBT]
+    assert not call.state.tools.runs
+
+
+def test_a_read_that_runs_by_itself_ends_with_the_session() -> None:
+    call = Call()
+    asked(call, {"effect": "read"})
+    call.send(ev.ToolProgress(op=call.one(fx.RunTool).op, message="wait", tell=True), ev.CloseAsked())
+    call.wait(6.0)
+    assert call.one(fx.CancelTool) and not call.state.ops and not call.state.tools.runs
 
 
 def test_a_slow_read_of_a_guess_is_settled_quietly() -> None:
@@ -252,7 +402,7 @@ def test_a_closing_session_detaches_writes_and_completes_history() -> None:
     call.send(ev.CloseAsked())
     assert call.one(fx.DetachTool).op == write.op and call.one(fx.CancelTool).op == read.op
     assert all(f.is_error for f in call.facts(ft.ToolResult)) and not call.state.conversation.open_calls
-    call.send(ev.ToolReturned(op=write.op, output="late"))
+    call.send(ev.ToolReturned(op=read.op, output="late"))
     assert call.state.stale == 1
 
 

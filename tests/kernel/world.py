@@ -213,6 +213,7 @@ class World:
                     arguments="{}", effect=rng.choice(("read", "write", "write", "terminal")),
                     retry=rng.choice(("never", "key", "replay")), cancellable=self.chance(0.2),
                     problem="no such tool" if self.bad() else "",
+                    timeout=rng.choice((0.0, 0.0, 1.0)), on_duplicate=rng.choice(("allow", "reject", "join")),
                 ))  # fmt: skip
                 t += rng.uniform(0.0, 0.1)
         if self.bad() and self.chance(0.3):
@@ -376,7 +377,7 @@ class World:
             return
         t = rng.choice((0.05, 0.4, 2.0, 5.0, 9.0))
         if self.chance(0.2):
-            self.at(t / 2, ev.ToolProgress(op=effect.op, message="half"))
+            self.at(t / 2, ev.ToolProgress(op=effect.op, message="half", tell=self.chance(0.5)))
             self.at(t / 2, ev.StepDone(op=effect.op, name="s", result="1"))
         if self.chance(0.3):
             self.number += 1

@@ -55,6 +55,10 @@ def k3_tools_act_without_a_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(tool_calls, "log", nothing)
 
 
+def k3_what_a_detached_write_came_to_is_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tool_calls, "result", nothing)
+
+
 def k4_an_older_answer_is_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reply_turns, "_supersede", nothing)
 
@@ -109,6 +113,7 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K1", k1_a_held_answer_is_forgotten),
     ("K2", k2_history_is_what_was_written),
     ("K3", k3_tools_act_without_a_record),
+    ("K3", k3_what_a_detached_write_came_to_is_lost),
     ("K4", k4_an_older_answer_is_kept),
     ("K4", k4_an_answer_goes_on_while_the_caller_does),
     ("K5", k5_the_deadline_is_forgotten),

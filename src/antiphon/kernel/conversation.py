@@ -166,8 +166,11 @@ def _intent(to: Conversation, fact: ToolIntent) -> None:
 
 
 def _output(to: Conversation, fact: ToolResult | ToolInDoubt) -> None:
+    if isinstance(fact, ToolResult) and fact.late:
+        _late(to, fact)
+        return
     if to.open_calls.pop(fact.call_id, None) is None:
-        return  # one output a call: a detached write's late result is in the log alone
+        return  # one output a call
     to.steps.pop(fact.call_id, None)
     output, is_error = (IN_DOUBT, True) if isinstance(fact, ToolInDoubt) else (fact.output, fact.is_error)
     to._place(
@@ -175,6 +178,20 @@ def _output(to: Conversation, fact: ToolResult | ToolInDoubt) -> None:
             id=fact.item, call_id=fact.call_id, name=fact.name, output=output, is_error=is_error, created_at=fact.at
         )
     )
+
+
+def _late(to: Conversation, fact: ToolResult) -> None:
+    """What came of a call after its first output stands where it came, as a pair of its own: models take one output a
+    call."""
+    arguments = next((i.arguments for i in to.items if isinstance(i, Call) and i.call_id == fact.call_id), "{}")
+    call_id = f"{fact.call_id}-{fact.late}"
+    to._place(Call(id=f"call.{call_id}", call_id=call_id, name=fact.name, arguments=arguments, created_at=fact.at))
+    to._place(
+        CallOutput(
+            id=fact.item, call_id=call_id, name=fact.name, output=fact.output, is_error=fact.is_error,
+            created_at=fact.at,
+        )
+    )  # fmt: skip
 
 
 def _entered(to: Conversation, fact: AgentEntered) -> None:

@@ -18,6 +18,7 @@ Op = tuple[int, int]
 Priority = Literal["ladder", "app", "reply", "background"]
 Effectfulness = Literal["read", "write", "terminal"]
 Retry = Literal["never", "key", "verify", "replay"]
+OnDuplicate = Literal["allow", "reject", "join"]
 AckQuality = Literal["peer", "device", "paced", "estimated"]
 
 
@@ -253,7 +254,8 @@ class AudioDone(Event, frozen=True, kw_only=True, tag="reply.audio_done"):
 
 class ToolCall(Event, frozen=True, kw_only=True, tag="reply.tool"):
     """The model asked for a tool; ``known`` is False for a name that no tool has, ``problem`` says why the arguments
-    are no good (both become a failed result at once)."""
+    are no good (both become a failed result at once). ``timeout``: seconds it may take (0: the policy's).
+    ``on_duplicate``: what becomes of it while the same call, with the same arguments, runs."""
 
     op: Op
     call_id: str
@@ -263,6 +265,8 @@ class ToolCall(Event, frozen=True, kw_only=True, tag="reply.tool"):
     retry: Retry = "never"
     cancellable: bool = False
     problem: str = ""
+    timeout: float = 0.0
+    on_duplicate: OnDuplicate = "allow"
 
 
 class Generated(Event, frozen=True, kw_only=True, tag="reply.generated"):
@@ -336,8 +340,12 @@ class ToolReturned(Event, frozen=True, kw_only=True, tag="tool.returned"):
 
 
 class ToolProgress(Event, frozen=True, kw_only=True, tag="tool.progress"):
+    """``tell``: the model is to know, now: the call's step goes on with this as its output for the time being, and what
+    the tool returns comes as a further output."""
+
     op: Op
     message: str
+    tell: bool = False
 
 
 class FloorAsked(Event, frozen=True, kw_only=True, tag="floor.asked"):

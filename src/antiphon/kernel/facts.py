@@ -126,12 +126,14 @@ class ToolIntent(Fact, frozen=True, kw_only=True, tag="tool.intent"):
 
 
 class ToolResult(Fact, frozen=True, kw_only=True, tag="tool.result"):
+    """A call's output. ``late``: 0 for the first, which its step goes on with; 1, 2, ... for what came of it after that."""
+
     call_id: str
     item: str
     name: str
     output: str
     is_error: bool = False
-    detached: bool = False
+    late: int = 0
 
 
 class ToolInDoubt(Fact, frozen=True, kw_only=True, tag="tool.in_doubt"):

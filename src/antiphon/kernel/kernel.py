@@ -27,6 +27,7 @@ from antiphon.kernel import (
     speech_made,
     speech_played,
     tool_calls,
+    tool_ends,
     turn_commit,
     turn_end,
     turn_evidence,
@@ -67,7 +68,7 @@ MACHINES: tuple[tuple[str, tuple[ModuleType, ...]], ...] = (
     ("agents", (agents, agent_records)),
     ("speech", (speech_made, speech_played, floor)),
     ("reply", (reply_turns, reply_faults)),
-    ("tools", (tool_calls,)),
+    ("tools", (tool_calls, tool_ends)),
     ("liveness", (liveness,)),
 )
 """The machines, in the order in which they hear of a cause, and the files that each is written in."""

@@ -3,11 +3,12 @@
 Theory. ``close`` is out of band: it never waits behind speech, models or tools. A drain first lets what is queued be
 said, for a bounded time. Closing: everybody lets go, the agent leaves (``on_exit``), then ``CloseAll``; each part has
 its share of the deadline, and when that is over the session has ended, whatever has not answered. A fenced session
-falls silent and ends without another fact.
+falls silent and ends without another fact. Behind the end come only the results of writes that went on without it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +39,7 @@ from antiphon.kernel.events import (
     SayAsked,
     Start,
     Tick,
+    ToolReturned,
     Typed,
     Vad,
 )
@@ -94,7 +96,9 @@ def admits(state: LifecycleState, event: Event) -> bool:
         return not isinstance(event, Start)
     if phase == "new":
         return isinstance(event, BEFORE)
-    if phase == "ended" or isinstance(event, Start):
+    if phase == "ended":
+        return isinstance(event, ToolReturned) and state.reason != "fenced"
+    if isinstance(event, Start):
         return False
     if phase == "draining":
         return not isinstance(event, BEGIN)
@@ -176,7 +180,7 @@ def _end(state: LifecycleState, abandoned: tuple[str, ...], view: KernelState, o
     move(state, "Closed")
     out.fact(ft.SessionEnded(at=out.now, reason=state.reason))
     out.notify("close", reason=state.reason, abandoned=list(abandoned))
-    _forget_all(view, out)
+    _forget_all(view, out, keep=view.tools.detached())
     out.effect(Ended(reason=state.reason))
 
 
@@ -191,9 +195,10 @@ def on_fenced(state: LifecycleState, event: Fenced, view: KernelState, out: Out)
     out.effect(Ended(reason="fenced"))
 
 
-def _forget_all(view: KernelState, out: Out) -> None:
+def _forget_all(view: KernelState, out: Out, keep: Collection[Op] = ()) -> None:
     for op in list(view.ops):
-        out.close((view.epoch, op))
+        if (view.epoch, op) not in keep:
+            out.close((view.epoch, op))
     for timer in list(view.timers):
         out.cancel_timer(timer)
     view.gates.clear()

@@ -92,7 +92,7 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
             if speech.source != "ladder":
                 return clip
     for run in state.tools.runs.values():
-        if (run.phase in ("running", "waiting") and run.logged) or run.phase == "waiting":
+        if (run.phase in ("running", "joined") and run.logged) or run.phase == "waiting":
             return "tool", timers.get(f"tools.deadline:{run.number}", inf), f"tool {run.name}"
     for reply in state.reply.replies.values():
         if reply.phase not in ("speculating", "saying", "held"):

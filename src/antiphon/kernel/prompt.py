@@ -11,7 +11,7 @@ from antiphon.kernel import ledger
 from antiphon.kernel.conversation import Call, CallOutput, Item, Message
 from antiphon.kernel.state import KernelState
 
-PENDING = "Still running."
+PENDING = "Still running; the result will follow. Do not make this call again."
 
 
 def prompt_view(state: KernelState) -> list[Item]:

@@ -1,38 +1,37 @@
-"""Tools, second part: calls, results, deadlines, the end, a new owner."""
+"""Tools, second part: calls and what comes of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from antiphon.kernel import facts as ft
-from antiphon.kernel.effects import CancelTool, DetachTool
-from antiphon.kernel.events import Resumed, ToolCall, ToolProgress, ToolReturned
+from antiphon.kernel.effects import CancelTool
+from antiphon.kernel.events import ToolCall, ToolProgress, ToolReturned
 from antiphon.kernel.signals import (
     Adopted,
     BatchClosed,
-    Closing,
     Discarded,
-    Ending,
+    HandoffAsked,
     Review,
-    Timer,
+    ToolBatchSettled,
 )
 from antiphon.kernel.tools import (
     CANCEL_WAIT,
     CANCELLED,
     DUPLICATE,
-    ENDED,
-    STILL_RUNNING,
-    TIMED_OUT,
+    SAME_CALL,
     UNHEARD,
     ToolRun,
     ToolsState,
+    await_end,
+    detach,
     forget,
     log,
     move,
+    over,
     result,
     settle,
+    settle_all,
+    settled,
     start,
 )
 
@@ -52,7 +51,7 @@ def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> 
     count = state.seen[event.call_id] = state.seen.get(event.call_id, 0) + 1
     run = state.runs[state.made] = ToolRun(
         state.made, event.call_id, event.name, event.arguments, event.effect, event.retry, event.cancellable,
-        event.problem, reply.speech,
+        event.problem, reply.speech, event.timeout, event.on_duplicate,
     )  # fmt: skip
     if count > 1:
         run.call_id = f"{event.call_id}~{count}"
@@ -60,7 +59,7 @@ def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> 
     if reply.phase == "speculating":
         if reply.speech not in state.speculative:
             state.speculative.append(reply.speech)
-        if run.effect == "read" and not run.problem:
+        if run.effect == "read" and not run.problem and (run.on_duplicate == "allow" or state.same(run) is None):
             start(run, view, out)
     else:
         _proceed(state, run, view, out)
@@ -68,13 +67,21 @@ def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> 
 
 def _proceed(state: ToolsState, run: ToolRun, view: KernelState, out: Out) -> None:
     """The call counts: let it act, now or when it may."""
+    first = None if run.problem or run.on_duplicate == "allow" else state.same(run)
+    if first is not None and (run.on_duplicate == "reject" or first.phase == "detached"):
+        run.problem = SAME_CALL
     if run.problem:
         log(run, view, out)
         move(run, "refused")
-        result(state, run, run.problem, True, out)
+        settled(state, run, run.problem, True, out)
+    elif first is not None:
+        run.key, run.joins = first.key, first.number
+        log(run, view, out)
+        move(run, "joined")
+        await_end(run, view, out)
     elif run.effect == "terminal":
         move(run, "wait until heard")
-        out.timer(f"tools.deadline:{run.number}", out.now + view.policy.tool_deadline)
+        await_end(run, view, out)
     else:
         log(run, view, out)
         start(run, view, out)
@@ -89,7 +96,7 @@ def on_adopted(state: ToolsState, signal: Adopted, view: KernelState, out: Out) 
         else:
             log(run, view, out)
             if run.phase == "settled":
-                result(state, run, run.output, run.is_error, out)
+                settled(state, run, run.output, run.is_error, out)
     settle(state, signal.speech, view, out)
 
 
@@ -125,7 +132,7 @@ def on_review(state: ToolsState, signal: Review, view: KernelState, out: Out) ->
         if view.speech.unheard == run.speech:
             move(run, "refused")
             out.cancel_timer(f"tools.deadline:{run.number}")
-            result(state, run, UNHEARD, True, out)
+            settled(state, run, UNHEARD, True, out)
             settle(state, run.speech, view, out)
         else:
             start(run, view, out)
@@ -143,15 +150,24 @@ def on_returned(state: ToolsState, event: ToolReturned, view: KernelState, out: 
     if event.cancelled:
         output, is_error = event.output or CANCELLED, True
     if run.phase == "detached":
+        result(state, run, output, is_error, out)
+        over(run, is_error, out)
         move(run, "returned")
-        result(state, run, output, is_error, out, detached=True)
         state.runs.pop(run.number, None)
+        _tell(run, event.reply, out)
+        if event.agent is not None:
+            out.signal(HandoffAsked(event.agent, ""))
         return
     move(run, "returned")
     run.output, run.is_error, run.reply, run.agent = output, is_error, event.reply, event.agent
     if run.logged:
-        result(state, run, output, is_error, out)
-        settle(state, run.speech, view, out)
+        settled(state, run, output, is_error, out)
+        settle_all(state, view, out)
+
+
+def _tell(run: ToolRun, reply: bool, out: Out) -> None:
+    """The caller is told of a further output, by the reply under way or one of its own."""
+    out.signal(ToolBatchSettled(f"{run.speech}-{run.late}", run.speech.partition("#")[0], reply, False))
 
 
 def on_closed(state: ToolsState, signal: BatchClosed, view: KernelState, out: Out) -> None:
@@ -162,85 +178,16 @@ def on_closed(state: ToolsState, signal: BatchClosed, view: KernelState, out: Ou
 def on_progress(state: ToolsState, event: ToolProgress, view: KernelState, out: Out) -> None:
     run = state.running(event.op)
     out.notify("tool_execution_updated", call_id=run.call_id, name=run.name, status="updated", message=event.message)
-
-
-# --- time, the end -----------------------------------------------------------------------------------------------
-
-
-def on_timer(state: ToolsState, timer: Timer, view: KernelState, out: Out) -> None:
-    run = state.runs[int(timer.key)]
-    if run.phase == "waiting":
-        log(run, view, out)
-        move(run, "refused")
-        result(state, run, UNHEARD, True, out)
-    elif not run.logged:  # a speculative read: let it be as if it had never been asked for
-        run.output, run.is_error = TIMED_OUT, True
-        _cancel(run, "deadline", out)
+    if not event.tell or not run.logged:
         return
-    elif run.effect == "read":
-        _cancel(run, "deadline", out)
-        result(state, run, TIMED_OUT, True, out)
-    else:
-        twin = msgspec.structs.replace(run)  # the batch goes on with an error; the write itself goes on detached
-        state.made += 1
-        twin.number = state.made
-        move(twin, "write deadline")
-        state.runs[twin.number] = twin
-        run.op = None
-        move(run, "deadline")
-        result(state, run, STILL_RUNNING, True, out)
-    settle(state, run.speech, view, out)
-
-
-def _cancel(run: ToolRun, cause: str, out: Out) -> None:
-    assert run.op is not None
-    out.effect(CancelTool(op=run.op))
-    out.close(run.op)
-    run.op = None
-    move(run, cause)
-
-
-def on_closing(state: ToolsState, signal: Closing, view: KernelState, out: Out) -> None:
-    for run in [r for r in state.runs.values() if not r.logged]:
-        if run.op is not None:
-            out.effect(CancelTool(op=run.op))
-        forget(state, run, out)
-
-
-def on_ending(state: ToolsState, signal: Ending, view: KernelState, out: Out) -> None:
-    for run in list(state.runs.values()):
-        out.cancel_timer(f"tools.deadline:{run.number}")
-        open_ = run.phase == "running"
-        if run.op is not None:
-            if run.effect == "read":
-                out.effect(CancelTool(op=run.op))
-            else:
-                out.effect(DetachTool(op=run.op))
-            out.close(run.op)
-        move(run, "session ended")
-        if open_ and run.logged:
-            result(state, run, ENDED, True, out)
-    state.runs.clear()
-    state.closed.clear()
-    state.speculative.clear()
-
-
-def on_resumed(state: ToolsState, event: Resumed, view: KernelState, out: Out) -> None:
-    """Reads run again. A write whose fate is unknown runs again only where its retry rule allows it."""
-    for run in list(state.runs.values()):
-        if run.op is None:
-            continue
-        run.op = None
-        out.cancel_timer(f"tools.deadline:{run.number}")
-        if run.phase == "detached":
-            state.runs.pop(run.number, None)
-        elif run.effect == "read" or run.retry != "never":
-            run.phase = "held"
-            start(run, view, out)
-        else:
-            move(run, "in doubt")
-            out.fact(ft.ToolInDoubt(at=out.now, call_id=run.call_id, item=f"output.{run.call_id}", name=run.name))
-            settle(state, run.speech, view, out)
+    if run.phase == "detached":
+        result(state, run, event.message, False, out)
+        _tell(run, True, out)
+        return
+    detach(state, run, out)
+    move(run, "told")
+    settled(state, run, event.message, False, out)
+    settle_all(state, view, out)
 
 
 HANDLERS: dict[type, Any] = {
@@ -251,8 +198,4 @@ HANDLERS: dict[type, Any] = {
     ToolReturned: on_returned,
     ToolProgress: on_progress,
     Review: on_review,
-    Timer: on_timer,
-    Closing: on_closing,
-    Ending: on_ending,
-    Resumed: on_resumed,
 }

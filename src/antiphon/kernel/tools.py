@@ -3,19 +3,22 @@
 Theory. A call is recorded (``tool.intent``) before it acts, once per call id, and its result reaches the conversation
 once. A ``read`` may run while its reply is a speculation (and is recorded if that is adopted); a ``write`` runs when
 its turn is committed and survives interruption; a ``terminal`` call runs when everything said before it was heard. A
-call that outlives ``tool_deadline`` gets an error as its result; a write goes on, detached. When every call of a step
-has its result, the step's reply goes on, or another agent takes over: once, after the whole batch.
+call that outlives its deadline gets an error as its result; a write goes on, detached. A call that tells of its
+progress is detached as well: its step goes on with what it told. What comes of a detached call is a further output, of
+which the caller is told. The same call while the first one runs is refused or joins it, where its tool says so. When
+every call of a step has its result, the step's reply goes on, or another agent takes over: once, after the whole batch.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from antiphon.kernel import facts as ft
 from antiphon.kernel.effects import RunTool
-from antiphon.kernel.events import Effectfulness, Op, Retry
+from antiphon.kernel.events import Effectfulness, OnDuplicate, Op, Retry
 from antiphon.kernel.policy import AgentRef
 from antiphon.kernel.signals import (
     HandoffAsked,
@@ -29,24 +32,34 @@ if TYPE_CHECKING:
 CANCEL_WAIT = 2.0
 """Seconds a cancelled tool may take to end."""
 TIMED_OUT = "This took too long and is reported as failed."
-STILL_RUNNING = "This takes longer than expected. It goes on in the background; its outcome is not known yet."
+STILL_RUNNING = (
+    "This takes longer than expected. It goes on in the background; its outcome is not known yet and will follow. "
+    "Do not make this call again."
+)
 ENDED = "The session ended while this was running."
 CANCELLED = "This was cancelled before it took effect."
 DUPLICATE = "A call with this id was made before: it is not made again."
+SAME_CALL = "The same call is under way already, so it was not made again. Its result will follow."
 UNHEARD = "What was said before this call did not reach the caller, so it was not carried out."
 
-STATES = ("held", "waiting", "running", "detached", "settled", "dropped")
+STATES = ("held", "waiting", "joined", "running", "detached", "settled", "dropped")
 MOVES: dict[tuple[str, str], str] = {
     ("held", "run"): "running",
     ("held", "wait until heard"): "waiting",
+    ("held", "joined"): "joined",
     ("held", "refused"): "settled",
     ("held", "discarded"): "dropped",
     ("waiting", "run"): "running",
     ("waiting", "refused"): "settled",
     ("waiting", "discarded"): "dropped",
+    ("joined", "returned"): "settled",
+    ("joined", "deadline"): "settled",
+    ("joined", "in doubt"): "settled",
+    ("joined", "session ended"): "settled",
     ("running", "returned"): "settled",
     ("running", "deadline"): "settled",
-    ("running", "write deadline"): "detached",
+    ("running", "told"): "settled",
+    ("running", "goes on"): "detached",
     ("running", "in doubt"): "settled",
     ("running", "session ended"): "settled",
     ("running", "discarded"): "dropped",
@@ -56,7 +69,8 @@ MOVES: dict[tuple[str, str], str] = {
 
 
 class ToolRun(msgspec.Struct):
-    """One call. ``logged``: its intent is recorded. ``output``: of a speculative read, until it is adopted."""
+    """One call. ``logged``: its intent is recorded. ``output``: of a speculative read, until it is adopted. ``late``:
+    further outputs so far. ``joins``: the number of the call whose result it gets."""
 
     number: int
     call_id: str
@@ -67,6 +81,8 @@ class ToolRun(msgspec.Struct):
     cancellable: bool
     problem: str
     speech: str
+    timeout: float = 0.0
+    on_duplicate: OnDuplicate = "allow"
     phase: str = "held"
     op: Op | None = None
     key: str = ""
@@ -76,6 +92,8 @@ class ToolRun(msgspec.Struct):
     is_error: bool = False
     reply: bool = True
     agent: AgentRef | None = None
+    late: int = 0
+    joins: int = 0
 
 
 class ToolsState(msgspec.Struct):
@@ -93,15 +111,37 @@ class ToolsState(msgspec.Struct):
 
     def busy(self) -> bool:
         """Whether a call is open (a speculation must not guess its outcome)."""
-        return any(r.phase in ("held", "waiting", "running") for r in self.runs.values())
+        return any(r.phase in ("held", "waiting", "joined", "running") for r in self.runs.values())
 
     def acted(self, base: str) -> bool:
         """Whether a reply has done something beyond reading."""
         return any(r.speech.partition("#")[0] == base and r.logged and r.effect != "read" for r in self.runs.values())
 
+    def same(self, run: ToolRun) -> ToolRun | None:
+        """The same call, on record and under way."""
+        return next(
+            (
+                r for r in self.runs.values()
+                if r.number != run.number and r.logged and r.phase in ("running", "waiting", "detached")
+                and r.name == run.name and _plain(r.arguments) == _plain(run.arguments)
+            ),
+            None,
+        )  # fmt: skip
+
+    def detached(self) -> set[Op]:
+        """Ops of calls that nobody waits for."""
+        return {r.op for r in self.runs.values() if r.phase == "detached" and r.op is not None}
+
     def running(self, op: Op) -> ToolRun:
         """The call behind an open op."""
         return next(r for r in self.runs.values() if r.op == op)
+
+
+def _plain(arguments: str) -> Any:
+    try:
+        return json.loads(arguments or "{}")
+    except ValueError:
+        return arguments
 
 
 def move(run: ToolRun, cause: str) -> bool:
@@ -134,7 +174,12 @@ def start(run: ToolRun, view: KernelState, out: Out) -> None:
         )
     )  # fmt: skip
     out.notify("tool_execution_updated", call_id=run.call_id, name=run.name, status="started", message="")
-    out.timer(f"tools.deadline:{run.number}", out.now + view.policy.tool_deadline)
+    await_end(run, view, out)
+
+
+def await_end(run: ToolRun, view: KernelState, out: Out) -> None:
+    """However this goes on, its step goes on by then."""
+    out.timer(f"tools.deadline:{run.number}", out.now + (run.timeout or view.policy.tool_deadline))
 
 
 def forget(state: ToolsState, run: ToolRun, out: Out) -> None:
@@ -144,16 +189,33 @@ def forget(state: ToolsState, run: ToolRun, out: Out) -> None:
     state.runs.pop(run.number, None)
 
 
-def result(state: ToolsState, run: ToolRun, output: str, is_error: bool, out: Out, *, detached: bool = False) -> None:
+def result(state: ToolsState, run: ToolRun, output: str, is_error: bool, out: Out) -> None:
+    """The call's output is on record; a detached call's is one more."""
+    item = f"output.{run.call_id}"
+    if run.phase == "detached":
+        run.late += 1
+        item = f"{item}-{run.late}"
     out.fact(
         ft.ToolResult(
-            at=out.now, call_id=run.call_id, item=f"output.{run.call_id}", name=run.name, output=output,
-            is_error=is_error, detached=detached,
+            at=out.now, call_id=run.call_id, item=item, name=run.name, output=output, is_error=is_error, late=run.late
         )
-    )  # fmt: skip
+    )
+
+
+def over(run: ToolRun, is_error: bool, out: Out) -> None:
     out.notify(
         "tool_execution_updated", call_id=run.call_id, name=run.name, status="error" if is_error else "done", message=""
     )
+
+
+def detach(state: ToolsState, run: ToolRun, out: Out) -> ToolRun:
+    """The call goes on by itself, as a run of no batch; ``run`` is what its batch keeps of it."""
+    state.made += 1
+    twin = state.runs[state.made] = msgspec.structs.replace(run, number=state.made)
+    move(twin, "goes on")
+    out.cancel_timer(f"tools.deadline:{run.number}")
+    run.op = None
+    return twin
 
 
 def settle(state: ToolsState, speech: str, view: KernelState, out: Out) -> None:
@@ -174,3 +236,20 @@ def settle(state: ToolsState, speech: str, view: KernelState, out: Out) -> None:
     out.signal(ToolBatchSettled(speech, base, any(r.reply for r in runs), agent is not None))
     if agent is not None:
         out.signal(HandoffAsked(agent, base))
+
+
+def settled(state: ToolsState, run: ToolRun, output: str, is_error: bool, out: Out) -> None:
+    """A call has its output, and so have those that joined it."""
+    result(state, run, output, is_error, out)
+    over(run, is_error, out)
+    for other in [r for r in state.runs.values() if r.phase == "joined" and r.joins == run.number]:
+        move(other, "returned")
+        out.cancel_timer(f"tools.deadline:{other.number}")
+        other.reply = run.reply
+        result(state, other, output, is_error, out)
+        over(other, is_error, out)
+
+
+def settle_all(state: ToolsState, view: KernelState, out: Out) -> None:
+    for speech in list(state.closed):
+        settle(state, speech, view, out)

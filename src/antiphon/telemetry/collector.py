@@ -240,9 +240,10 @@ class Collector:
                 tool = self.tools.setdefault(
                     fact.call_id, ToolRecord(call_id=fact.call_id, name=fact.name, started=fact.at)
                 )
-                tool.detached, tool.error = fact.detached, fact.output if fact.is_error else ""
-                if tool.duration < 0:
-                    tool.duration = fact.at - tool.started
+                tool.detached, tool.error = fact.late > 0, fact.output if fact.is_error else ""
+                first = tool.duration < 0
+                tool.duration = fact.at - tool.started
+                if first:
                     self._tell(tool)
             case facts.ToolInDoubt(call_id=call_id, name=name):
                 tool = self.tools.setdefault(call_id, ToolRecord(call_id=call_id, name=name, started=fact.at))
