@@ -82,7 +82,7 @@ CLOCK_READERS = {
 }
 """Files outside the composers that may read the machine's clock or sleep, and why."""
 
-LOOP_TIME = {"session", "wire", "store", "telemetry", "agents"}
+LOOP_TIME = {"session", "wire", "store", "telemetry", "agents", "tools"}
 """Packages whose coroutines may wait with ``asyncio.sleep``: the loop's time is the virtual one under test."""
 
 LONG_FILES = {

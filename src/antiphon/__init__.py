@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from antiphon.errors import AntiphonError as AntiphonError
     from antiphon.errors import AudioError as AudioError
     from antiphon.errors import ConfigurationError as ConfigurationError
+    from antiphon.errors import MCPServerError as MCPServerError
     from antiphon.errors import ModelError as ModelError
     from antiphon.errors import ModelMissingError as ModelMissingError
     from antiphon.errors import NotSupportedError as NotSupportedError
@@ -57,9 +58,16 @@ if TYPE_CHECKING:
     from antiphon.session.run_result import RunResult as RunResult
     from antiphon.session.session import AgentSession as AgentSession
     from antiphon.session.speech_handle import SpeechHandle as SpeechHandle
+    from antiphon.tools.call_control import EndCallTool as EndCallTool
+    from antiphon.tools.call_control import TransferTool as TransferTool
     from antiphon.tools.function_tool import FunctionTool as FunctionTool
     from antiphon.tools.function_tool import function_tool as function_tool
+    from antiphon.tools.mcp.servers import MCPServerHTTP as MCPServerHTTP
+    from antiphon.tools.mcp.servers import MCPServerStdio as MCPServerStdio
+    from antiphon.tools.mcp.servers import MCPToolOptions as MCPToolOptions
+    from antiphon.tools.results import ToolResult as ToolResult
     from antiphon.tools.run_context import RunContext as RunContext
+    from antiphon.tools.toolset import Toolset as Toolset
     from antiphon.transport.webrtc.ice_servers import IceServer as IceServer
     from antiphon.turns.expectation import Expectation as Expectation
     from antiphon.web.ice import turn_credentials as turn_credentials
@@ -84,6 +92,7 @@ _HOMES = {
     "AntiphonError": "errors",
     "AudioError": "errors",
     "ConfigurationError": "errors",
+    "MCPServerError": "errors",
     "ModelError": "errors",
     "ModelMissingError": "errors",
     "NotSupportedError": "errors",
@@ -112,9 +121,16 @@ _HOMES = {
     "RunResult": "session.run_result",
     "AgentSession": "session.session",
     "SpeechHandle": "session.speech_handle",
+    "EndCallTool": "tools.call_control",
+    "TransferTool": "tools.call_control",
     "FunctionTool": "tools.function_tool",
     "function_tool": "tools.function_tool",
+    "MCPServerHTTP": "tools.mcp.servers",
+    "MCPServerStdio": "tools.mcp.servers",
+    "MCPToolOptions": "tools.mcp.servers",
+    "ToolResult": "tools.results",
     "RunContext": "tools.run_context",
+    "Toolset": "tools.toolset",
     "Expectation": "turns.expectation",
     "IceServer": "transport.webrtc.ice_servers",
     "WebRTCLimits": "web.settings",

@@ -71,3 +71,7 @@ class StopResponse(Exception):  # noqa: N818  (the field's name: it is a signal,
 
 class FormatError(AntiphonError):
     """A file is not what it should be: another format, another version, or damaged."""
+
+
+class MCPServerError(AntiphonError):
+    """An MCP server cannot be started, reached or understood; the call goes on without its tools."""

@@ -17,6 +17,8 @@ from antiphon.models.llm import LLM, ChatChunk, ToolChoice
 from antiphon.models.stt import STT, STTEvent
 from antiphon.models.tts import TTS
 from antiphon.tools.function_tool import FunctionTool, find_function_tools
+from antiphon.tools.mcp.servers import MCPServer, servers_of
+from antiphon.tools.toolset import Tool, Toolset
 
 if TYPE_CHECKING:
     from antiphon.session.options import TurnHandlingOptions
@@ -41,7 +43,8 @@ NOT_GIVEN: Any = _Unset()
 class Agent:
     """One role in a conversation.
 
-    ``instructions``: what it is to do. ``tools``: functions it may call, besides its ``@function_tool`` methods.
+    ``instructions``: what it is to do. ``tools``: functions and toolsets it may call, besides its ``@function_tool``
+    methods. ``mcp_servers``: MCP servers whose tools it may call: http(s) URLs, ``MCPServerHTTP``, ``MCPServerStdio``.
     ``stt``, ``llm``, ``tts``: an object or a ``provider/model`` string; unset: the session's; ``None``: none.
     ``turn_handling``: options that hold while this agent is the current one. ``chat_ctx``: what it knows from the
     start. ``state``: plain data (dict, dataclass, msgspec struct) that outlives the process it runs in.
@@ -53,7 +56,8 @@ class Agent:
         instructions: str,
         id: str = "",
         chat_ctx: ChatContext | None = None,
-        tools: Sequence[FunctionTool] = (),
+        tools: Sequence[Tool] = (),
+        mcp_servers: Sequence[MCPServer | str] = (),
         stt: STT | str | None = NOT_GIVEN,
         llm: LLM | str | None = NOT_GIVEN,
         tts: TTS | str | None = NOT_GIVEN,
@@ -62,7 +66,7 @@ class Agent:
     ) -> None:
         self._instructions = instructions
         self.id = id or _snake(type(self).__name__)
-        self._tools = [*tools, *find_function_tools(self)]
+        self._tools: list[Tool] = [*tools, *find_function_tools(self), *servers_of(mcp_servers)]
         _check_names(self._tools)
         self._chat_ctx = chat_ctx.copy() if chat_ctx else ChatContext.empty()
         self.model_choices: dict[str, Any] = {"stt": stt, "llm": llm, "tts": tts}
@@ -77,8 +81,8 @@ class Agent:
         return self._instructions
 
     @property
-    def tools(self) -> list[FunctionTool]:
-        """A copy: change it with ``update_tools``."""
+    def tools(self) -> list[Tool]:
+        """Functions and toolsets (MCP servers among them). A copy: change it with ``update_tools``."""
         return list(self._tools)
 
     @property
@@ -109,10 +113,10 @@ class Agent:
         if self._session is not None:
             self._session.agent_changed(self, instructions=instructions)
 
-    async def update_tools(self, tools: Sequence[FunctionTool]) -> None:
-        """The agent's whole list of tools, from the next request on."""
+    async def update_tools(self, tools: Sequence[Tool]) -> None:
+        """The agent's whole list of tools and toolsets, from the next request on. A new toolset joins when it is set up."""
         _check_names(tools)
-        before, after = [tool.name for tool in self._tools], [tool.name for tool in tools]
+        before, after = [_name(tool) for tool in self._tools], [_name(tool) for tool in tools]
         self._tools = list(tools)
         if self._session is not None:
             added = tuple(name for name in after if name not in before)
@@ -222,9 +226,15 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _check_names(tools: Sequence[FunctionTool]) -> None:
+def _name(tool: Tool) -> str:
+    return tool.name if isinstance(tool, FunctionTool) else tool.id
+
+
+def _check_names(tools: Sequence[Tool]) -> None:
     seen: set[str] = set()
     for tool in tools:
+        if isinstance(tool, Toolset):
+            continue
         if not isinstance(tool, FunctionTool):
             raise ConfigurationError(f"{tool!r} is not a tool.", hint="Decorate the function with @function_tool.")
         if tool.name in seen:

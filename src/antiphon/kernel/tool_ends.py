@@ -104,7 +104,7 @@ def on_resumed(state: ToolsState, event: Resumed, view: KernelState, out: Out) -
             state.runs.pop(run.number, None)
         elif run.effect == "read" or run.retry != "never":
             run.phase = "held"
-            start(run, view, out)
+            start(run, view, out, again=True)
         else:
             joined = [r for r in state.runs.values() if r.phase == "joined" and r.joins == run.number]
             for one in (run, *joined):

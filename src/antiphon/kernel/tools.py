@@ -163,7 +163,7 @@ def log(run: ToolRun, view: KernelState, out: Out) -> None:
     )  # fmt: skip
 
 
-def start(run: ToolRun, view: KernelState, out: Out) -> None:
+def start(run: ToolRun, view: KernelState, out: Out, *, again: bool = False) -> None:
     move(run, "run")
     run.key = run.key or f"{view.epoch}.{run.number}.{run.call_id}"
     run.op = out.op("tool")
@@ -171,6 +171,7 @@ def start(run: ToolRun, view: KernelState, out: Out) -> None:
         RunTool(
             op=run.op, speech=run.speech, call_id=run.call_id, name=run.name, arguments=run.arguments,
             effect=run.effect, retry=run.retry, key=run.key, after=run.after,
+            again=again,
         )
     )  # fmt: skip
     out.notify("tool_execution_updated", call_id=run.call_id, name=run.name, status="started", message="")

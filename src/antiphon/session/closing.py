@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
+from antiphon.kernel.tools import CANCEL_WAIT
 
 if TYPE_CHECKING:
     from antiphon.session.shell import Shell
@@ -86,6 +87,7 @@ class Closing:
         if detached:
             await self._user_code_ends(self._writes_run, shell.lane.loop.time() + TOOL_DRAIN)
             shell.user_code.close(keep=frozenset())
+            await self._user_code_ends(self._writes_run, shell.lane.loop.time() + CANCEL_WAIT)
             await self._close_log()
 
     def _writes_run(self) -> bool:

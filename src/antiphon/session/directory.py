@@ -6,7 +6,7 @@ operations only, so that no lock is needed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,9 @@ from antiphon.session.bindings import Bound, choose, made
 from antiphon.session.history import chat_items
 from antiphon.session.options import TurnHandlingOptions, detection, session_policy
 from antiphon.session.prompt import build_prompt
+from antiphon.session.tool_sets import ToolSets
 from antiphon.tools.function_tool import FunctionTool
+from antiphon.tools.toolset import Tool
 
 if TYPE_CHECKING:
     from antiphon.session.session import AgentSession
@@ -73,11 +75,12 @@ class SaySource:
 
 @dataclass
 class Directory:
-    """``models``: the session's own, resolved. ``turn_handling``: the session's layer of settings."""
+    """``models``: the session's own, resolved. ``tools``: the session's own. ``sets``: toolsets of session and agents. ``turn_handling``: the session's layer of settings."""
 
     session: AgentSession[Any]
     models: dict[str, Any]
-    tools: list[FunctionTool]
+    tools: list[Tool]
+    sets: ToolSets
     turn_handling: TurnHandlingOptions
     base_policy: SessionPolicy
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -98,6 +101,7 @@ class Directory:
             agent.id = f"{agent.id}_{number}"
         self.agents[agent.id] = agent
         agent._session = self.session
+        self.sets.open(agent.tools)
         return AgentRef(
             key=agent.id,
             policy=self.policy(agent),
@@ -151,8 +155,7 @@ class Directory:
             agent = self.agents[agent]
         chosen = detection(*self.layers(agent))
         detector = self.models["turn_detector"] if chosen is None or isinstance(chosen, str) else chosen
-        tools = {tool.name: tool for tool in self.tools}
-        tools.update({tool.name: tool for tool in agent.tools})
+        tools = {**self.sets.flat(self.tools), **self.sets.flat(agent.tools)}
         return Bound(
             agent=agent,
             stt=choose(agent, "stt", self.models["stt"]),
@@ -166,6 +169,14 @@ class Directory:
         """Models that strings named, of the session and its agents: the session closes them."""
         agents = [choice for agent in self.agents.values() for choice in agent.model_choices.values()]
         return made([*self.models.values(), *agents])
+
+    def secret_arguments(self, tool: str) -> bool | Sequence[str]:
+        """What of a tool's arguments may not appear in logs, whoever has a tool of that name."""
+        for agent in list(self.agents.values()):
+            found = self.bind(agent).tool(tool)
+            if found is not None and found.options.redact:
+                return found.options.redact
+        return False
 
     def request(self, speech: str) -> ReplyRequest:
         """The request behind a reply; a tool step has that of the reply it belongs to."""

@@ -37,6 +37,10 @@ class Emitter:
         if handler in self._handlers.get(event, []):
             self._handlers[event].remove(handler)
 
+    def has(self, event: str) -> bool:
+        """Whether anybody listens."""
+        return bool(self._handlers.get(event))
+
     def emit(self, event: str, body: Any) -> None:
         for handler in list(self._handlers.get(event, ())):
             self.call(handler, body, name=event)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from antiphon.chat.items import ChatItem
+from antiphon.chat.items import ChatItem, FunctionCall
+from antiphon.tools.policy import Verdict
 
 
 class SessionEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,15 @@ class FunctionToolsExecutedEvent(SessionEvent, frozen=True, kw_only=True):
     call_ids: tuple[str, ...]
 
 
+class ToolApprovalEvent(SessionEvent, frozen=True, kw_only=True):
+    """A tool policy asks for a person. Call ``decide(allow("..."))`` or ``decide(deny("..."))`` on the session's loop, now
+    or later; the first answer counts, and the tool's time limit holds."""
+
+    call: FunctionCall
+    reason: str
+    decide: Callable[[Verdict], None]
+
+
 class OverlappingSpeechEvent(SessionEvent, frozen=True, kw_only=True):
     """The caller spoke over the agent. ``verdict``: interruption or backchannel."""
 
@@ -119,6 +130,7 @@ EVENT_NAMES = (
     "speech_created",
     "tool_execution_updated",
     "function_tools_executed",
+    "tool_approval",
     "overlapping_speech",
     "agent_false_interruption",
     "usage_updated",

@@ -30,9 +30,11 @@ from antiphon.session.run_result import RunResult
 from antiphon.session.saved_state import SavedState
 from antiphon.session.shell import Shell
 from antiphon.session.speech_handle import SpeechHandle
+from antiphon.session.tool_sets import ToolSets
 from antiphon.session.user_code import current_floor, current_hook
 from antiphon.session.user_side import UserSide
 from antiphon.tools.function_tool import FunctionTool
+from antiphon.tools.toolset import Tool
 
 UserInput = str | ChatMessage | Sequence[Content]
 """What the user says in writing: text, parts of text and media, or a message (its content counts)."""
@@ -44,8 +46,9 @@ class LiveSession:
     userdata: Any
     turn_handling: TurnHandlingOptions
 
-    def __init__(self, tools: Sequence[FunctionTool]) -> None:
+    def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = list(tools)
+        self.tool_sets = ToolSets(self)
         self._shell: Shell | None = None
         self._directory: Directory | None = None
         self._side: UserSide | None = None
@@ -236,6 +239,7 @@ class LiveSession:
         """An agent's instructions, tools, models or settings changed (``Agent.update_*`` calls it)."""
         if self._shell is None or self._directory is None:
             return
+        self.tool_sets.open(agent.tools)
         self._shell.lane.run(self._shell.rebound)
         if instructions is not None or tools_added or tools_removed:
             self._shell.post(
@@ -289,7 +293,8 @@ class LiveSession:
         return self._ensure_side().levels
 
     @property
-    def tools(self) -> list[FunctionTool]:
+    def tools(self) -> list[Tool]:
+        """The session's own functions and toolsets. A copy: change it with ``update_tools``."""
         return list(self._tools)
 
     @property
@@ -339,11 +344,6 @@ class LiveSession:
         finally:
             side.floors.pop(ask, None)
             shell.post(ev.FloorReleased(op=op, ask=ask))
-
-    def tool_progress(self, call_id: str, message: str) -> None:
-        """``RunContext.update`` reports here."""
-        if self._shell is not None and call_id in self._shell.tool_ops:
-            self._shell.post(ev.ToolProgress(op=self._shell.tool_ops[call_id], message=message))
 
     def report_error(self, source: str, error: str) -> None:
         """Something outside the conversation failed; the call goes on."""

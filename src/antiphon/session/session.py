@@ -24,6 +24,7 @@ from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
 from antiphon.models.turn_detector import TurnDetector
 from antiphon.models.vad import VADOptions
+from antiphon.session.argument_mask import ArgumentMask
 from antiphon.session.bindings import session_models
 from antiphon.session.directory import Directory
 from antiphon.session.lanes import Lane
@@ -32,7 +33,9 @@ from antiphon.session.options import TurnHandlingOptions, ladder_texts
 from antiphon.session.services import Services
 from antiphon.session.shell import Shell
 from antiphon.session.text_transforms import Transform, compile_transforms
-from antiphon.tools.function_tool import FunctionTool
+from antiphon.tools.mcp.servers import MCPServer, servers_of
+from antiphon.tools.policy import Policy
+from antiphon.tools.toolset import Tool
 
 T = TypeVar("T")
 H = TypeVar("H", bound=Callable[..., Any])
@@ -42,8 +45,9 @@ class AgentSession(LiveSession, Generic[T]):
     """One conversation.
 
     ``stt``, ``llm``, ``tts``: an object, or a ``provider/model`` string; unset: the local models; ``None``: none.
-    ``vad``: settings of voice activity detection. ``turn_handling``: see ``TurnHandlingOptions``. ``tools``: for every
-    agent of the session. ``userdata``: your own data, of type ``T``. ``max_tool_steps``: rounds of tool calls in one
+    ``vad``: settings of voice activity detection. ``turn_handling``: see ``TurnHandlingOptions``. ``tools``: functions
+    and toolsets for every agent of the session. ``mcp_servers``: MCP servers for every agent: http(s) URLs,
+    ``MCPServerHTTP``, ``MCPServerStdio``. ``tool_policy``: asked before a tool runs (``antiphon.tools.policy``). ``userdata``: your own data, of type ``T``. ``max_tool_steps``: rounds of tool calls in one
     reply. ``tts_text_transforms``: what is taken out of text before it is spoken (names or functions; ``None``: nothing).
     ``min_consecutive_speech_delay``: seconds between two speeches. ``user_away_timeout``: seconds of silence of both
     until the user counts as away (0: never). ``party_grace``: seconds that a leg which vanished may take to come back
@@ -61,7 +65,9 @@ class AgentSession(LiveSession, Generic[T]):
         turn_detector: TurnDetector | None = NOT_GIVEN,
         vad: VADOptions | None = None,
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = None,
-        tools: Sequence[FunctionTool] = (),
+        tools: Sequence[Tool] = (),
+        mcp_servers: Sequence[MCPServer | str] = (),
+        tool_policy: Policy | None = None,
         userdata: T = None,  # type: ignore[assignment]
         max_tool_steps: int = 3,
         tts_text_transforms: Sequence[str | Transform] | None = ("filter_markdown", "filter_emoji"),
@@ -72,7 +78,8 @@ class AgentSession(LiveSession, Generic[T]):
         hook_timeout: float = 8.0,
         language: str = "en",
     ) -> None:
-        super().__init__(tools)
+        super().__init__([*tools, *servers_of(mcp_servers)])
+        self.tool_policy = tool_policy
         self._given = {"stt": stt, "llm": llm, "tts": tts, "turn_detector": turn_detector}
         self.vad_options = vad or VADOptions()
         self.turn_handling = TurnHandlingOptions.of(turn_handling)
@@ -134,22 +141,35 @@ class AgentSession(LiveSession, Generic[T]):
             session=self,
             models=session_models(self._given),
             tools=self._tools,
+            sets=self.tool_sets,
             turn_handling=self.turn_handling,
             base_policy=self._base_policy,
         )
-        ref = directory.adopt(agent)
-        bound = directory.bind(agent)
-        self._context = context
-        self._context._attach(self)
-        services: Services = await self._context._services(self, record)
-        shell = self._shell = Shell(
-            side, services, user, kernel=Kernel(epoch=services.epoch), directory=directory, bound=bound, session=self
-        )
         try:
+            self.tool_sets.open(self._tools)
+            directory.adopt(agent)
+            context._attach(self)
+            self._context = context
+            services: Services = await context._services(self, record)
+            if services.log is not None:
+                services.log = ArgumentMask(services.log, directory.secret_arguments)
+            ref, bound = directory.adopt(agent), directory.bind(agent)
+            shell = self._shell = Shell(
+                side,
+                services,
+                user,
+                kernel=Kernel(epoch=services.epoch),
+                directory=directory,
+                bound=bound,
+                session=self,
+            )
             await self._on_core(shell, shell.prewarm())
+            await self.tool_sets.settle()
         except BaseException:
             self._shell = None
-            await self._context._release()
+            self.tool_sets.close()
+            if self._context is not None:
+                await self._context._release()
             raise
         shell.speaking.texts = ladder_texts(self.language, *directory.layers(agent))
         services.core.post(shell.begin, ref)
@@ -159,6 +179,20 @@ class AgentSession(LiveSession, Generic[T]):
         if shell.lane.here():
             return await coroutine
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, shell.lane.loop))
+
+    # --- tools ---------------------------------------------------------------------------------------------------
+
+    async def update_tools(self, tools: Sequence[Tool | str]) -> None:
+        """The session's own tools and toolsets, all of them, from the next request on. A string is an MCP server's URL."""
+        self._tools[:] = [servers_of([one])[0] if isinstance(one, str) else one for one in tools]
+        if self._shell is not None:
+            self.tool_sets.open(self._tools)
+        self.tools_changed()
+
+    def tools_changed(self) -> None:
+        """A toolset offers other tools than before (it tells so itself)."""
+        if self._shell is not None:
+            self._shell.lane.run(self._shell.rebound)
 
     # --- the end -------------------------------------------------------------------------------------------------
 
@@ -190,6 +224,7 @@ class AgentSession(LiveSession, Generic[T]):
         return self._ensure_side().close_reason
 
     async def _settle(self) -> None:
+        await self.tool_sets.closed()
         if self._context is not None:
             await self._context._release()
 

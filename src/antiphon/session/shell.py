@@ -30,6 +30,8 @@ from antiphon.session.listening import Listening
 from antiphon.session.plane_bridge import PlaneBridge
 from antiphon.session.services import Services
 from antiphon.session.speaking import Speaking
+from antiphon.session.tool_gate import ToolGate
+from antiphon.session.tool_host import CallHost
 from antiphon.session.user_code import UserCode, new_function_call
 from antiphon.session.user_side import UserSide
 from antiphon.tools.run_context import RunContext
@@ -76,6 +78,8 @@ class Shell:
         self.keep = self.closing.keep
         self.user_code = UserCode(
             user,
+            core=services.core,
+            gate=ToolGate(self, session.tool_policy),
             post=self.post,
             report=self._user_error,
             on_edited=self._edited,
@@ -252,7 +256,9 @@ class Shell:
             agent=self.bound.agent,
             speech_handle=self.side.handle_of(effect.speech),
             function_call=new_function_call(effect),
-            idempotency_key=effect.key,
+            idempotency_key=f"{self.services.id}.{effect.key}",
+            host=CallHost(self, effect),
+            resumed=effect.again,
         )
         self.tool_ops[effect.call_id] = effect.op
         self.tool_steps[effect.call_id] = effect.speech

@@ -219,4 +219,6 @@ class Speaking:
             retry=options.retry,
             cancellable=options.cancellable,
             problem=problem,
+            timeout=options.timeout,
+            on_duplicate=options.on_duplicate,
         )

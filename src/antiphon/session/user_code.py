@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import traceback
 from collections.abc import Callable, Coroutine, Sequence, Set
 from typing import Any
@@ -24,6 +23,8 @@ from antiphon.kernel.effects import CallHook, RunTool
 from antiphon.kernel.events import Event, HookReturned, Op, ToolReturned
 from antiphon.session.lanes import Lane
 from antiphon.session.media_shelf import MediaShelf
+from antiphon.session.tool_gate import ToolGate
+from antiphon.session.tool_running import answer_of, run
 from antiphon.tools.function_tool import FunctionTool
 from antiphon.tools.run_context import RunContext
 
@@ -47,15 +48,19 @@ class UserCode:
         *,
         post: Callable[[Event], None],
         report: Report,
+        core: Lane,
+        gate: ToolGate,
         on_edited: Callable[[ChatContext], None],
         on_end: Callable[[], None],
         shelf: MediaShelf,
     ) -> None:
-        self.lane, self._post, self._report = lane, post, report
+        self.lane, self._core, self._post, self._report = lane, core, post, report
+        self._gate = gate
         self._on_edited, self._on_end = on_edited, on_end
         self._shelf = shelf
         self._tasks: dict[Op, asyncio.Task[None]] = {}
         self._names: dict[Op, str] = {}
+        self._lanes: dict[Op, Lane] = {}
 
     # --- from the core -------------------------------------------------------------------------------------------
 
@@ -63,20 +68,26 @@ class UserCode:
         self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None, media: Sequence[Media] = ()
     ) -> None:
         """``media``: of the message that the hook looks at."""
-        self._names[effect.op] = f"hook {agent.id}.{effect.hook}"
-        self.lane.post(
-            self._begin, effect.op, f"hook {agent.id}.{effect.hook}", lambda: self._hook(effect, agent, turn_ctx, media)
+        self._start(
+            self.lane,
+            effect.op,
+            f"hook {agent.id}.{effect.hook}",
+            lambda: self._hook(effect, agent, turn_ctx, media),
         )
 
     def run_tool(
         self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], adopt: Callable[[Agent], Any]
     ) -> None:
         """``adopt`` makes the kernel's reference of an agent that the tool returns."""
-        self._names[effect.op] = f"tool {effect.name}"
-        self.lane.post(self._begin, effect.op, f"tool {effect.name}", lambda: self._tool(effect, tool, context, adopt))
+        lane = self._core if tool.on_core and not self._gate.concerns(tool) else self.lane
+        self._start(lane, effect.op, f"tool {effect.name}", lambda: self._tool(effect, tool, context, adopt))
+
+    def _start(self, lane: Lane, op: Op, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._names[op], self._lanes[op] = name, lane
+        lane.post(self._begin, lane, op, name, make)
 
     def cancel(self, op: Op) -> None:
-        self.lane.post(self._cancel, op)
+        self._lanes.get(op, self.lane).post(self._cancel, op)
 
     def close(self, keep: Set[Op]) -> None:
         """Cancel everything but ``keep``."""
@@ -91,16 +102,17 @@ class UserCode:
     def runs(self, op: Op) -> bool:
         return op in self._names
 
-    # --- on the user's lane --------------------------------------------------------------------------------------
+    # --- on the lane of the task ---------------------------------------------------------------------------------
 
-    def _begin(self, op: Op, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = self.lane.loop.create_task(make(), name=name)
+    def _begin(self, lane: Lane, op: Op, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = lane.loop.create_task(make(), name=name)
         self._tasks[op] = task
         task.add_done_callback(lambda _: self._forget(op))
 
     def _forget(self, op: Op) -> None:
         self._tasks.pop(op, None)
         self._names.pop(op, None)
+        self._lanes.pop(op, None)
         self._on_end()
 
     def _cancel(self, op: Op) -> None:
@@ -139,14 +151,10 @@ class UserCode:
     ) -> None:
         answer: dict[str, Any]
         try:
-            function, kwargs = tool.bind(tool.parse(effect.arguments), context)
-            if inspect.iscoroutinefunction(tool.function):
-                value = await function(**kwargs)
-            else:
-                value = await asyncio.to_thread(function, **kwargs)
-                if inspect.isawaitable(value):
-                    value = await value
-            answer = _answer(value, adopt)
+            arguments = tool.parse(effect.arguments)
+            if self._gate.concerns(tool):
+                await self._gate.pass_through(tool, context)
+            answer = answer_of(await run(tool, arguments, context), tool.options.result_limit, adopt)
         except StopResponse:
             answer = {"output": "", "reply": False}
         except ToolError as exc:
@@ -158,26 +166,6 @@ class UserCode:
             answer = {"output": f"The tool {effect.name} failed with an internal error.", "is_error": True}
             del exc
         self._post(ToolReturned(op=effect.op, **answer))
-
-
-def _answer(value: Any, adopt: Callable[[Agent], Any]) -> dict[str, Any]:
-    """What a tool returned, as the kernel's event fields. ``None`` asks for no reply; an ``Agent`` hands over."""
-    if isinstance(value, Agent):
-        return {"output": f"Handed over to {value.id}.", "agent": adopt(value)}
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Agent):
-        return {"output": _text(value[1]), "agent": adopt(value[0])}
-    if value is None:
-        return {"output": "", "reply": False}
-    return {"output": _text(value)}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.encode(value).decode()
-    except TypeError:
-        return str(value)
 
 
 def new_function_call(effect: RunTool) -> FunctionCall:

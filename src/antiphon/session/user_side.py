@@ -276,6 +276,7 @@ class UserSide:
             future.cancel()
         for ask in list(self.floors):
             self._floor({"ask": ask, "granted": False}, 0.0)
+        self._session.tool_sets.close()
         self.emitter.emit("close", se.CloseEvent(reason=reason, at=self._session.now()))
         self.started.set()
         self.closed.set()

@@ -1,66 +1,102 @@
 """Function tools: a Python function, its schema for the model, and what calling it may cause.
 
-The schema comes from the type hints (msgspec's JSON Schema) and the docstring. Arguments that the model sends are
+The schema comes from the type hints and the docstring, once, when the tool is made. Arguments that the model sends are
 checked and converted by the same hints before the function is called.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 import typing
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, Unpack, overload
 
 import msgspec
 
 from antiphon.errors import ConfigurationError, ToolError
-from antiphon.kernel.events import Effectfulness, Retry
+from antiphon.kernel.events import Effectfulness, OnDuplicate, Retry
 from antiphon.models.llm import ToolSpec
 from antiphon.tools.docstrings import describe
+from antiphon.tools.results import RESULT_LIMIT
 from antiphon.tools.run_context import RunContext
+from antiphon.tools.schema import REQUIRED, Arguments
 
 F = TypeVar("F", bound=Callable[..., Any])
-_MARK = "__antiphon_tool__"
+ARGUMENTS_LIMIT = 64_000
+"""Characters of arguments that a model may send for one call."""
 
 
-class ToolOptions(msgspec.Struct, frozen=True):
-    """``effect``: what a call may cause: ``read`` nothing (it may run ahead of the turn's commit), ``write`` the world
-    (the safe default: at most once, after the turn is committed), ``terminal`` the end of the call (after the words
-    before it were heard). ``retry``: what a new owner may do with a call that was under way when the old one died."""
+class ToolOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``function_tool`` may be told; see there."""
 
     name: str = ""
     description: str = ""
     effect: Effectfulness = "write"
     retry: Retry = "never"
+    verify: Callable[..., Any] | None = None
     cancellable: bool = False
     raw_schema: dict[str, Any] | None = None
+    timeout: float = 0.0
+    on_duplicate: OnDuplicate = "allow"
+    confirm: bool | Callable[[str], bool] = False
+    redact: bool | Sequence[str] = False
+    result_limit: int = RESULT_LIMIT
+    filler: str = ""
+    filler_after: float = 1.5
+
+
+class GivenOptions(typing.TypedDict, total=False):
+    """Keyword arguments of ``function_tool``: those of ``ToolOptions``."""
+
+    name: str
+    description: str
+    effect: Effectfulness
+    retry: Retry
+    verify: Callable[..., Any] | None
+    cancellable: bool
+    raw_schema: dict[str, Any] | None
+    timeout: float
+    on_duplicate: OnDuplicate
+    confirm: bool | Callable[[str], bool]
+    redact: bool | Sequence[str]
+    result_limit: int
+    filler: str
+    filler_after: float
 
 
 class FunctionTool:
-    """A tool a model can call. Made by ``@function_tool``; calling it calls the function."""
+    """A tool a model can call. Made by ``@function_tool``; calling it calls the function. ``on_core``: it runs on the
+    core lane, where no user code may run: tools of the framework's own that only wait."""
+
+    on_core = False
 
     def __init__(self, function: Callable[..., Any], options: ToolOptions, owner: object = None) -> None:
+        _check(options)
         self.function = function
         self.options = options
         self.owner = owner
         summary, described = describe(function)
         self.name = options.name or getattr(function, "__name__", type(function).__name__)
         self.description = options.description or summary
-        self._context: str | None = None
-        self._fields: type[msgspec.Struct] | None = None
-        if options.raw_schema is None:
-            self._fields = self._arguments_type()
-            parameters = _schema(self._fields, described)
+        self._context = ""
+        self._arguments: Arguments | None = None
+        raw = options.raw_schema
+        if raw is None:
+            self._arguments = Arguments(self.name, self._fields(), described)
+            parameters = self._arguments.schema
         else:
-            self.description = options.description or str(options.raw_schema.get("description", summary))
-            self.name = options.name or str(options.raw_schema.get("name", self.name))
-            parameters = options.raw_schema.get("parameters", options.raw_schema)
+            self.description = options.description or str(raw.get("description", summary))
+            self.name = options.name or str(raw.get("name", self.name))
+            parameters = raw.get("parameters", raw)
+            wanted = inspect.signature(function).parameters
+            self._context = next((name for name in ("ctx", "context") if name in wanted), "")
         self.spec = ToolSpec(name=self.name, description=self.description, parameters=parameters)
 
     def __repr__(self) -> str:
         return f"FunctionTool({self.name!r}, effect={self.options.effect!r})"
 
-    def _arguments_type(self) -> type[msgspec.Struct]:
+    def _fields(self) -> list[tuple[str, Any, Any]]:
         try:
             hints = typing.get_type_hints(self.function, include_extras=True)
         except NameError as exc:
@@ -68,7 +104,7 @@ class FunctionTool:
                 f"The type hints of tool {self.name!r} cannot be read: {exc}.",
                 hint="Import the types it names at module level, not under TYPE_CHECKING.",
             ) from exc
-        fields: list[Any] = []
+        fields: list[tuple[str, Any, Any]] = []
         for parameter in inspect.signature(self.function).parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise ConfigurationError(
@@ -81,70 +117,69 @@ class FunctionTool:
             if (typing.get_origin(hint) or hint) is RunContext:
                 self._context = parameter.name
                 continue
-            if parameter.default is parameter.empty:
-                fields.append((parameter.name, hint))
-            else:
-                fields.append((parameter.name, hint, parameter.default))
-        return msgspec.defstruct(f"{self.name}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
+            default = REQUIRED if parameter.default is parameter.empty else parameter.default
+            fields.append((parameter.name, hint, default))
+        return fields
 
     def parse(self, arguments: str) -> dict[str, Any]:
         """Arguments as keyword values. Raises ``ToolError`` with what is wrong, for the model to read."""
+        if len(arguments) > ARGUMENTS_LIMIT:
+            raise ToolError(
+                f"The arguments of {self.name} are too long: {len(arguments):,} characters.",
+                hint=f"Send {ARGUMENTS_LIMIT:,} at most.",
+            )
         try:
             data = msgspec.json.decode(arguments or "{}")
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, RecursionError) as exc:
             raise ToolError(f"The arguments of {self.name} are not valid JSON: {exc}.") from exc
         if not isinstance(data, dict):
             raise ToolError(f"The arguments of {self.name} must be a JSON object.")
-        if self._fields is None:
-            return data
-        try:
-            made = msgspec.convert(data, self._fields, strict=False)
-        except msgspec.ValidationError as exc:
-            raise ToolError(f"The arguments of {self.name} do not fit: {exc}.") from exc
-        return {name: getattr(made, name) for name in self._fields.__struct_fields__}
+        return data if self._arguments is None else self._arguments.convert(data)
 
-    def bind(self, arguments: dict[str, Any], context: RunContext[Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """The callable and its keyword arguments, the context included where the function wants one."""
-        kwargs = dict(arguments)
-        if self._fields is None:
-            kwargs = {"raw_arguments": dict(arguments)}
-            wanted = inspect.signature(self.function).parameters
-            if "context" in wanted:
-                kwargs["context"] = context
-            elif "ctx" in wanted:
-                kwargs["ctx"] = context
-        elif self._context is not None:
+    def bind(
+        self, arguments: dict[str, Any], context: RunContext[Any], *, function: Callable[..., Any] | None = None
+    ) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """The callable and its keyword arguments, the context included where the function wants one. ``function``:
+        another one of the same parameters (``verify``)."""
+        kwargs: dict[str, Any] = {"raw_arguments": dict(arguments)} if self._arguments is None else dict(arguments)
+        if self._context:
             kwargs[self._context] = context
-        function = self.function if self.owner is None else self.function.__get__(self.owner)
-        return function, kwargs
+        chosen = function or self.function
+        return (chosen if self.owner is None else chosen.__get__(self.owner)), kwargs
 
     def __get__(self, owner: object, kind: type | None = None) -> FunctionTool:
         if owner is None:
             return self
-        return FunctionTool(self.function, self.options, owner)
+        bound = copy.copy(self)
+        bound.owner = owner
+        return bound
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         function = self.function if self.owner is None else self.function.__get__(self.owner)
         return function(*args, **kwargs)
 
 
-def _schema(fields: type[msgspec.Struct], described: dict[str, str]) -> dict[str, Any]:
-    try:
-        schemas, components = msgspec.json.schema_components([fields], ref_template="#/$defs/{name}")
-    except TypeError as exc:
+def _check(options: ToolOptions) -> None:
+    """Raises ``ConfigurationError`` for options that mean nothing, alone or together."""
+    for name, known in (
+        ("effect", typing.get_args(Effectfulness)),
+        ("retry", typing.get_args(Retry)),
+        ("on_duplicate", typing.get_args(OnDuplicate)),
+    ):
+        if getattr(options, name) not in known:
+            raise ConfigurationError(
+                f"{name}={getattr(options, name)!r} is not known.", hint=f"Use {', '.join(map(repr, known))}."
+            )
+    if options.confirm and options.effect == "read":
         raise ConfigurationError(
-            f"A parameter type of tool {fields.__name__.removesuffix('_arguments')!r} has no JSON form: {exc}.",
-            hint="Use str, int, float, bool, Literal, Enum, list, dict, dataclasses, or pass raw_schema=.",
-        ) from exc
-    root = components.pop(schemas[0]["$ref"].rsplit("/", 1)[1])
-    root.pop("title", None)
-    for name, text in described.items():
-        if name in root["properties"] and text:
-            root["properties"][name].setdefault("description", text)
-    if components:
-        root["$defs"] = components
-    result: dict[str, Any] = root
-    return result
+            "confirm= is for tools that change something, and effect='read' says this one does not.",
+            hint="Leave one of them out.",
+        )
+    if (options.retry == "verify") is not (options.verify is not None):
+        raise ConfigurationError(
+            "retry='verify' and verify= belong together.",
+            hint="Pass verify=, a function of the same parameters that returns the earlier result, or None.",
+        )
 
 
 @overload
@@ -152,40 +187,34 @@ def function_tool(function: F) -> FunctionTool: ...
 
 
 @overload
-def function_tool(
-    function: None = None,
-    *,
-    name: str = "",
-    description: str = "",
-    effect: Effectfulness = "write",
-    retry: Retry = "never",
-    cancellable: bool = False,
-    raw_schema: dict[str, Any] | None = None,
-) -> Callable[[F], FunctionTool]: ...
+def function_tool(function: None = None, **options: Unpack[GivenOptions]) -> Callable[[F], FunctionTool]: ...
 
 
-def function_tool(
-    function: Callable[..., Any] | None = None,
-    *,
-    name: str = "",
-    description: str = "",
-    effect: Effectfulness = "write",
-    retry: Retry = "never",
-    cancellable: bool = False,
-    raw_schema: dict[str, Any] | None = None,
-) -> FunctionTool | Callable[[F], FunctionTool]:
+def function_tool(function: Callable[..., Any] | None = None, **options: Unpack[GivenOptions]) -> Any:
     """Make a function (or an ``Agent``'s method) a tool that the model can call.
 
     The name is the function's, the description its docstring, the parameters its type hints; a parameter of type
-    ``RunContext`` gets the context of the call. ``raw_schema``: a JSON Schema instead; the function then takes
-    ``raw_arguments: dict`` (and ``ctx`` where it wants one). A sync function runs in a thread.
+    ``RunContext`` gets the context of the call. A sync function runs in a thread.
+
+    ``effect``: what a call may cause: ``read`` nothing (it may run ahead of the turn's commit), ``write`` the world (the
+    safe default: at most once, after the turn is committed, and its result is kept whatever happens), ``terminal`` the
+    end of the call (after the words before it were heard). ``retry``: what a new owner may do with a call that was
+    under way when the old one died: ``never`` run it again, ``key`` (the tool passes ``ctx.idempotency_key`` on),
+    ``verify`` (``verify``, a function of the same parameters, says first what came of it; ``None``: nothing yet),
+    ``replay`` (safe to repeat, or made of ``ctx.step``). ``cancellable``: an interruption cancels it. ``timeout``:
+    seconds until it counts as failed (0: the session's ``tool_timeout``). ``on_duplicate``: what becomes of the same
+    call with the same arguments while this one runs: ``allow``, ``reject``, or ``join`` its result. ``confirm``: run it
+    only after the caller has agreed to these very arguments; a function judges the caller's words instead of the
+    built-in lists. ``redact``: these parameters (``True``: all) do not appear in logs. ``result_limit``: characters of
+    the result that the model reads. ``filler``: said if the call takes longer than ``filler_after`` seconds.
+    ``raw_schema``: a JSON Schema instead of type hints; the function then takes ``raw_arguments: dict`` (and ``ctx``
+    where it wants one).
     """
-    if effect not in ("read", "write", "terminal"):
-        raise ConfigurationError(f"effect={effect!r} is not known.", hint="Use 'read', 'write' or 'terminal'.")
-    options = ToolOptions(name, description, effect, retry, cancellable, raw_schema)
+    chosen = ToolOptions(**options)
+    _check(chosen)
 
     def make(one: Callable[..., Any]) -> FunctionTool:
-        return FunctionTool(one, options)
+        return FunctionTool(one, chosen)
 
     return make if function is None else make(function)
 

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from antiphon.errors import SessionClosedError
 
 if TYPE_CHECKING:
     from antiphon.chat.items import FunctionCall
 
 T = TypeVar("T")
 
+FillerSource = str | Sequence[str] | Callable[[], str | Awaitable[str]]
+
+
+class ToolHost(Protocol):
+    """What the session does for one call."""
+
+    def progress(self, message: str, tell: bool) -> None: ...
+
+    async def step(self, name: str, function: Callable[[], Any]) -> Any: ...
+
+    def filler(
+        self, source: FillerSource, *, delay: float, interval: float | None, max_steps: int
+    ) -> AbstractAsyncContextManager[None]: ...
+
 
 class RunContext(Generic[T]):
     """The context of one tool call.
 
-    ``session``: the ``AgentSession``; ``agent``: the agent whose model made the call; ``call_id``: the call's id;
-    ``idempotency_key``: fixed when the call was recorded, the same when a new owner runs it again.
+    ``session``: the ``AgentSession``; ``agent``: the agent whose model made the call; ``function_call``: the call;
+    ``idempotency_key``: fixed when the call was recorded, the same when a new owner runs it again: pass it on to
+    services that take one. ``resumed``: a new owner runs it again.
     """
 
     def __init__(
@@ -26,12 +44,22 @@ class RunContext(Generic[T]):
         speech_handle: Any,
         function_call: FunctionCall,
         idempotency_key: str,
+        host: ToolHost | None = None,
+        resumed: bool = False,
     ) -> None:
         self.session = session
         self.agent = agent
         self.speech_handle = speech_handle
         self.function_call = function_call
         self.idempotency_key = idempotency_key
+        self.resumed = resumed
+        self._session_host = host
+
+    @property
+    def _host(self) -> ToolHost:
+        if self._session_host is None:
+            raise SessionClosedError("This call is not part of a session.", hint="Run the tool in a session.")
+        return self._session_host
 
     @property
     def call_id(self) -> str:
@@ -58,6 +86,25 @@ class RunContext(Generic[T]):
         ``SessionClosedError`` where the session ends, or the tool is past its deadline, before the floor is free."""
         return self.session.hold_floor(self.function_call.call_id)  # type: ignore[no-any-return]
 
-    def update(self, message: str) -> None:
-        """Report progress: goes to ``tool_execution_updated`` and the log."""
-        self.session.tool_progress(self.function_call.call_id, message)
+    async def update(self, message: str, *, silent: bool = False) -> None:
+        """Report progress, to ``tool_execution_updated`` and the log.
+
+        The model is told as well: it says so to the caller, who may go on talking while this tool goes on; what the
+        tool returns is told when it comes. ``silent``: the model is not told, and waits for the result as before."""
+        self._host.progress(message, not silent)
+
+    async def step(self, name: str, function: Callable[[], Any]) -> Any:
+        """Do a part of the work once: ``function`` (sync, then in a thread, or async) runs, and what it returns is
+        recorded under ``name``. A new owner that runs this tool again (``retry="replay"``) gets the record instead.
+
+        Returns the result as recorded: plain JSON data. Raises ``ToolError`` for a result that has no JSON form."""
+        return await self._host.step(name, function)
+
+    def with_filler(
+        self, source: FillerSource, *, delay: float = 1.0, interval: float | None = None, max_steps: int = 1
+    ) -> AbstractAsyncContextManager[None]:
+        """``async with ctx.with_filler("One moment."):`` says it if the body takes longer than ``delay`` seconds and
+        nobody speaks; again every ``interval`` seconds (none: once), at most ``max_steps`` times. ``source``: a text,
+        several to be said in turn, or a function that makes one. What is still queued when the body ends is not said.
+        """
+        return self._host.filler(source, delay=delay, interval=interval, max_steps=max_steps)

@@ -1,0 +1,41 @@
+"""One call of a tool: its function, and what its return value means to the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from antiphon.agents.agent import Agent
+from antiphon.session.tool_host import run_off_loop
+from antiphon.tools.function_tool import FunctionTool
+from antiphon.tools.results import ToolResult, result_text
+from antiphon.tools.run_context import RunContext
+
+
+async def run(tool: FunctionTool, arguments: dict[str, Any], context: RunContext[Any]) -> Any:
+    """What the tool returns. Where an owner died in the call, ``verify`` says first what came of it then."""
+    verify = tool.options.verify
+    if context.resumed and verify is not None:
+        function, kwargs = tool.bind(arguments, context, function=verify)
+        known = await run_off_loop(function, **kwargs)
+        if known is not None:
+            return known
+    function, kwargs = tool.bind(arguments, context)
+    if not tool.options.filler:
+        return await run_off_loop(function, **kwargs)
+    async with context.with_filler(tool.options.filler, delay=tool.options.filler_after):
+        return await run_off_loop(function, **kwargs)
+
+
+def answer_of(value: Any, limit: int, adopt: Callable[[Agent], Any]) -> dict[str, Any]:
+    """Fields of ``ToolReturned``. ``None`` asks for no reply; an ``Agent`` hands over."""
+    reply = True
+    if isinstance(value, ToolResult):
+        value, reply = value.value, value.reply_required
+    if isinstance(value, Agent):
+        return {"output": f"Handed over to {value.id}.", "agent": adopt(value), "reply": reply}
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Agent):
+        return {"output": result_text(value[1], limit=limit), "agent": adopt(value[0]), "reply": reply}
+    if value is None:
+        return {"output": "", "reply": False}
+    return {"output": result_text(value, limit=limit), "reply": reply}

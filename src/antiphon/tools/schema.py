@@ -1,0 +1,131 @@
+"""JSON Schemas out of type hints, and values out of the JSON that a model sends.
+
+msgspec does both. Where a hint names a pydantic type, pydantic does: it is imported only then. ``json_schema`` and
+``from_json`` serve structured output as well: an ``llm_node`` asks its provider for the one and reads the other.
+"""
+
+from __future__ import annotations
+
+import typing
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from antiphon.errors import ConfigurationError, FormatError, ToolError
+
+T = TypeVar("T")
+REQUIRED: Any = object()
+"""The default of a parameter that has none."""
+TYPES = "Use str, int, float, bool, Literal, Enum, list, dict, dataclasses or pydantic models, or pass raw_schema=."
+
+
+class Arguments:
+    """The parameters of one function. ``fields``: (name, type hint, default or ``REQUIRED``); ``described``: texts by
+    name. ``schema``: the JSON Schema object that a model is shown."""
+
+    def __init__(self, name: str, fields: Sequence[tuple[str, Any, Any]], described: dict[str, str]) -> None:
+        self.name = name
+        self._names = [field[0] for field in fields]
+        try:
+            make = _by_pydantic if any(_is_pydantic(hint) for _, hint, _ in fields) else _by_msgspec
+            self.schema, self._convert = make(f"{name}_arguments", fields)
+        except (TypeError, RuntimeError, ValueError) as exc:
+            raise ConfigurationError(f"A parameter type of tool {name!r} has no JSON form: {exc}.", hint=TYPES) from exc
+        for key, text in described.items():
+            if key in self.schema["properties"] and text:
+                self.schema["properties"][key].setdefault("description", text)
+
+    def convert(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Checked keyword values. Raises ``ToolError`` with what is wrong, for the model to read."""
+        try:
+            made = self._convert(data)
+        except (ValueError, RecursionError) as exc:  # both libraries' validation errors are ValueErrors
+            raise ToolError(f"The arguments of {self.name} do not fit: {_why(exc)}.") from exc
+        return {name: getattr(made, name) for name in self._names}
+
+
+def _is_pydantic(hint: Any) -> bool:
+    """Whether a hint names a pydantic model or carries pydantic's annotations, at any depth."""
+    if hasattr(hint, "__get_pydantic_core_schema__") or type(hint).__module__.partition(".")[0] == "pydantic":
+        return True
+    inner = list(typing.get_args(hint)) + list(getattr(hint, "__metadata__", ()))
+    return any(_is_pydantic(one) for one in inner)
+
+
+Made = tuple[dict[str, Any], Callable[[dict[str, Any]], Any]]
+
+
+def _by_msgspec(name: str, fields: Sequence[tuple[str, Any, Any]]) -> Made:
+    parts: list[Any] = [one[:2] if one[2] is REQUIRED else one for one in fields]
+    kind = msgspec.defstruct(name, parts, kw_only=True, forbid_unknown_fields=True)
+    schemas, components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    root = components.pop(schemas[0]["$ref"].rsplit("/", 1)[1])
+    if components:
+        root["$defs"] = components
+    return _untitled(root), lambda data: msgspec.convert(data, kind, strict=False)
+
+
+def _by_pydantic(name: str, fields: Sequence[tuple[str, Any, Any]]) -> Made:
+    from pydantic import ConfigDict, create_model
+
+    config = ConfigDict(extra="forbid", protected_namespaces=())
+    parts: dict[str, Any] = {one: (hint, ... if default is REQUIRED else default) for one, hint, default in fields}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a parameter may be named like a method of pydantic's models
+        model = create_model(name, __config__=config, **parts)
+    return _untitled(model.model_json_schema()), model.model_validate
+
+
+def _untitled(schema: Any) -> Any:
+    """Without titles, which repeat the names; a property called ``title`` stays."""
+    if isinstance(schema, list):
+        return [_untitled(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs"):
+            plain[key] = {name: _untitled(one) for name, one in value.items()}
+        elif key in ("default", "const", "enum", "examples"):
+            plain[key] = value
+        elif not (key == "title" and isinstance(value, str)):
+            plain[key] = _untitled(value)
+    return plain
+
+
+def _why(exc: BaseException) -> str:
+    errors = getattr(exc, "errors", None)
+    if errors is None:
+        return str(exc)
+    found = errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)
+
+
+def json_schema(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of a type: of what a model is to answer, for instance. Raises ``ConfigurationError``."""
+    try:
+        if _is_pydantic(kind):
+            from pydantic import TypeAdapter
+
+            made: dict[str, Any] = TypeAdapter(kind).json_schema()
+        else:
+            made = msgspec.json.schema(kind)
+    except (TypeError, RuntimeError) as exc:
+        raise ConfigurationError(f"{kind!r} has no JSON form: {exc}.", hint=TYPES) from exc
+    plain: dict[str, Any] = _untitled(made)
+    return plain
+
+
+def from_json(kind: type[T], text: str) -> T:
+    """The value that JSON ``text`` spells. Raises ``FormatError`` where it does not fit."""
+    try:
+        if _is_pydantic(kind):
+            from pydantic import TypeAdapter
+
+            value: T = TypeAdapter(kind).validate_json(text)
+            return value
+        return msgspec.json.decode(text, type=kind)
+    except (ValueError, RecursionError) as exc:
+        raise FormatError(f"This is no {getattr(kind, '__name__', kind)}: {_why(exc)}.") from exc

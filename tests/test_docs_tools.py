@@ -1,0 +1,32 @@
+"""The samples of docs/tools.md and docs/mcp.md run, and do what the page says."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from tests.test_docs import blocks
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+@pytest.mark.parametrize("page", ["tools.md", "mcp.md"])
+def test_the_samples_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType(f"docs_{page.partition('.')[0]}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for number, code in enumerate(blocks(DOCS / page, "python")):
+        exec(compile(code, f"{page}[{number}]", "exec"), vars(module))
+
+
+def test_each_row_of_the_list_names_a_test_that_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (DOCS / "from-livekit.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    missing = [
+        f"{file}::{name}" for file, name in named if f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8")
+    ]
+    assert missing == []
