@@ -206,10 +206,7 @@ class Rules:
         if effect.speech in self.played:
             raise Broken("K4", f"{effect.speech} plays twice")
         self.played.add(effect.speech)
-        begun = self.played - {
-            effect.speech
-        }  # a chain that was on air is not stale, even where the plane lost its start
-        fresh = not any(s.partition("#")[0] == base for s in self.heard | begun)
+        fresh = not any(s.partition("#")[0] == base for s in self.heard)
         if effect.interruptible and fresh and self.turn_of.get(base, self.newest) < self.newest:
             raise Broken("K4", f"{effect.speech} is stale: a newer turn has its answer")
         self.priority(effect.speech)

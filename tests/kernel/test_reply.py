@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.kernel.policy import SessionPolicy
+from antiphon.kernel.policy import BargeInPolicy, SessionPolicy
 from tests.kernel.call import Call, agent, ev, ft, fx
 
 
@@ -214,3 +214,23 @@ def test_two_replies_given_up_for_time_are_enough() -> None:
             if call.state.speech.current:
                 call.hears(call.state.speech.current, 9_000, settle="end")
     assert call.all(fx.PlayCanned)[-1].key == "goodbye" and call.state.lifecycle.reason == "error"
+
+
+def test_an_answer_that_the_plane_refused_does_not_come_after_the_next_turns() -> None:
+    """It was on air when the caller's next turn ended; then the plane says that nothing of it sounded."""
+    call = Call(agent(barge_in=BargeInPolicy(enabled=False)))
+    call.asks("is it open")
+    first = call.last(fx.StartReply)
+    call.speaks(first.op, "Let me look.", done=False)
+    call.send(ev.ToolCall(op=first.op, call_id="c", name="look", arguments="{}", effect="read"))
+    call.send(ev.Generated(op=first.op), ev.AudioDone(op=first.op, samples=36_000))
+    assert call.last(fx.Play).speech == first.speech
+    call.asks("and what does it cost")
+    tool, second = call.last(fx.RunTool), call.last(fx.StartReply)
+    assert second.speech != first.speech
+    call.send(ev.PlaySettled(speech=first.speech, position=0, quality="estimated", reason="refused"))
+    assert [(f.speech, f.reason) for f in call.facts(ft.ReplyDiscarded)] == [(first.speech, "superseded")]
+    call.clear()
+    call.send(ev.ToolReturned(op=tool.op, output="yes"))
+    told = call.one(fx.StartReply).speech  # the tool's result is told after the newer answer, not before it
+    assert told not in (first.speech, second.speech) and not told.startswith(f"{first.speech}#")

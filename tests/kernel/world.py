@@ -365,7 +365,7 @@ class World:
             ),
             backchannel=BackchannelPolicy(clips=rng.choice((0, 2)), after=1.0, every=1.0),
             ladder=LadderPolicy(),
-            tool_deadline=rng.choice((3.0, 60.0)),
+            tool_deadline=rng.choice((1.0, 3.0, 60.0)),
             party_grace=rng.choice((0.0, 2.0)),
             media_confirm=rng.choice((0.0, 0.5)),
             speech_gap=rng.choice((0.0, 0.2)),

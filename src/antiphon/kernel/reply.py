@@ -176,6 +176,23 @@ def conclude(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> No
         done(state, reply, out)
 
 
+def may_be_dropped(reply: Reply, view: KernelState) -> bool:
+    """Whether nothing of an answer has sounded, so that a newer turn's can take its place."""
+    out_there = any(s.sounding and (s.position or s.phase != "settling") for s in view.speech.of(reply.base))
+    return reply.interruptible and not out_there and not view.speech.heard_of(reply.base)
+
+
+def supersede(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:
+    """A newer turn has its answer: this one comes too late."""
+    out.fact(
+        ft.ReplyDiscarded(
+            at=out.now, turn=reply.turn, speech=reply.speech, reason="superseded", segments=reply.segments,
+            tool_calls=reply.calls,
+        )
+    )  # fmt: skip
+    end(state, reply, "cancelled", view, out)
+
+
 def end(state: ReplyState, reply: Reply, outcome: str, view: KernelState, out: Out) -> None:
     """Nothing more of this chain; what has not sounded never will."""
     stop_op(reply, out)

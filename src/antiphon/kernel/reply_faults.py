@@ -20,9 +20,11 @@ from antiphon.kernel.reply import (
     drop_rest,
     end,
     failed,
+    may_be_dropped,
     move,
     reject,
     stop_op,
+    supersede,
 )
 from antiphon.kernel.signals import (
     BatchClosed,
@@ -117,7 +119,12 @@ def on_settled(state: ReplyState, signal: SpeechSettled, view: KernelState, out:
     if signal.outcome == "heard" and signal.source == "reply":
         state.errors = 0
     reply = state.replies.get(signal.base)
-    if reply is not None:
+    if reply is None:
+        return
+    newest = max((other.turn for other in state.replies.values() if other.phase != "speculating"), default=0)
+    if 0 < reply.turn < newest and may_be_dropped(reply, view):  # it was on air at the newer turn, and then was not
+        supersede(state, reply, view, out)
+    else:
         conclude(state, reply, view, out)
 
 

@@ -21,14 +21,15 @@ from antiphon.kernel.reply import (
     ReplyState,
     begin,
     conclude,
-    end,
     failed,
     finish_step,
+    may_be_dropped,
     move,
     new_base,
     reject,
     speculation,
     stop_op,
+    supersede,
 )
 from antiphon.kernel.signals import (
     Adopted,
@@ -155,18 +156,8 @@ def _supersede(state: ReplyState, turn: int, view: KernelState, out: Out) -> Non
     for reply in list(state.replies.values()):
         if reply.phase == "speculating" or reply.turn == 0:
             continue
-        if not reply.interruptible and reply.turn != turn:
-            continue
-        out_there = any(s.sounding and (s.position or s.phase != "settling") for s in view.speech.of(reply.base))
-        if (out_there or view.speech.heard_of(reply.base)) and reply.turn != turn:
-            continue
-        out.fact(
-            ft.ReplyDiscarded(
-                at=out.now, turn=reply.turn, speech=reply.speech, reason="superseded", segments=reply.segments,
-                tool_calls=reply.calls,
-            )
-        )  # fmt: skip
-        end(state, reply, "cancelled", view, out)
+        if reply.turn == turn or may_be_dropped(reply, view):
+            supersede(state, reply, view, out)
 
 
 def on_dropped(state: ReplyState, signal: TurnDropped, view: KernelState, out: Out) -> None:
