@@ -136,7 +136,7 @@ def test_two_calls_at_once_do_not_hear_of_each_other() -> None:
         await pages[1].send("bye")
         await pages[1].expect("ended")
         assert not any("Only" in str(message) for message in pages[1].seen)
-        assert site.webrtc.sessions == 1
+        await site.until(lambda: site.webrtc.sessions == 1)
 
     story(call)
 
