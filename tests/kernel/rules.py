@@ -68,12 +68,12 @@ class Rules:
                 if fact is not None:
                     fact(effect.fact)
         self.reaches_history(event, effects)
-        self.move(world)
+        self.move(world, event)
         self.close(world, event, effects)
 
     # --- K1 ------------------------------------------------------------------------------------------------------
 
-    def move(self, world: World) -> None:
+    def move(self, world: World, event: ev.Event) -> None:
         state = world.kernel.state
         owner, deadline, reason = whose_move(state)
         if owner not in ("caller", "application", "closing"):
@@ -90,7 +90,7 @@ class Rules:
                 raise Broken("K1", "the floor is held by a tool that has ended")
         agents = owner in ("agent", "tool")
         last = max((end for _, end in world.sounds[-3:]), default=0.0)
-        if not agents or not self.agents_move:
+        if not agents or not self.agents_move or isinstance(event, ev.Typed):  # who types has just had the move
             self.silent_since = world.now
         self.silent_since = max(self.silent_since, last)
         healthy = not world.plane_faults and "media" not in state.gates

@@ -128,7 +128,7 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
 def test_the_mutant_is_caught(rule: str, mutate: Break, monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)
     broken: set[str] = set()
-    for seed in range(1000):
+    for seed in range(4000):
         try:
             judged(seed, plane_faults=False)
         except Broken as found:

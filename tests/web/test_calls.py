@@ -9,9 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from antiphon import JobContext, WebRTCLimits
+from antiphon import AgentSession, JobContext, WebRTCLimits
+from antiphon.session.shell import Shell
 from antiphon.testing import loop as virtual
 from antiphon.testing.llm import LLMFaults, ScriptedLLM
+from antiphon.web.call import Call
 from antiphon.web.calls import Calls
 from tests.web.site import AiohttpSite, Shop, Site
 
@@ -379,7 +381,7 @@ def test_a_page_that_reloads_every_second_leaves_nothing_behind() -> None:
         assert all(leg.closed for leg in site.legs) and len(site.legs) == 31
         calls: Calls = site.webrtc._calls[0]
         assert not calls._pages and not site.plane._deliver and not site.plane.plane._lines
-        alive = [one for one in gc.get_objects() if type(one).__name__ in ("Call", "_CallJob", "AgentSession", "Shell")]
+        alive = [one for one in gc.get_objects() if isinstance(one, Call | JobContext | AgentSession | Shell)]
         assert len(alive) <= 8, [type(one).__name__ for one in alive]
 
     shop = Shop()
