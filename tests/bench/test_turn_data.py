@@ -58,6 +58,15 @@ def test_a_detector_is_asked_in_order_and_never_hears_the_future(tmp_path: Path)
     assert ask(changed, tmp_path)[:2] == one[:2]
 
 
+def test_a_detector_that_reads_words_is_refused(tmp_path: Path) -> None:
+    class Reader(Listener):
+        audio_seconds = 0
+
+    save(tmp_path / "set" / "r.wav", SOUND)
+    with pytest.raises(ConfigurationError, match="reads words"):
+        asyncio.run(score_rows([ROW], tmp_path, lambda row: Reader()))
+
+
 def test_pauses_and_ends_are_padded_alike() -> None:
     """The file goes on for 0.1 s after the turn, so no silence of it is real for longer: length gives nothing away."""
     inside, after = heard(SOUND, ROW, HOLD, 0.4), heard(SOUND, ROW, END, 0.4)

@@ -30,5 +30,24 @@ def test_in_the_callers_language_and_in_history_if_asked() -> None:
     assert [message.text for message in result.replies] == ["Ja.", "I am sorry to hear that."]
 
 
+def test_an_agent_that_takes_over_says_it_too_in_its_own_words() -> None:
+    second = Agent(
+        instructions="Help.", turn_handling={"backchannel": {"enabled": True, "after": 2.0, "texts": ("Aha.",)}}
+    )
+
+    async def caller(live: Any) -> None:
+        await live.says("Hello", at=1.0)
+        await live.waits_for_agent()
+        first.session.update_agent(second)
+        await live.says(LONG, after=2.0, seconds=3.0)
+        await live.says("then my train was late", after=1.0)
+        await live.waits_for_agent()
+
+    first = Agent(instructions="Greet.")
+    result = simulate(first, caller, llm="I see.")
+    assert [word.text for word in result.words if word.text.startswith("Aha")] == ["Aha."]
+    assert result.turns[-1] == f"{LONG} then my train was late"
+
+
 def test_by_default_it_listens_in_silence() -> None:
     assert [word.text for word in story().words] == ["I", "am", "sorry", "to", "hear", "that."]

@@ -326,6 +326,13 @@ def test_a_clip_can_be_scored_by_a_listening_detector() -> None:
     assert detector.streams[0].closed
 
 
+def test_a_clip_in_one_piece_is_heard_in_frames_with_its_silence_marked() -> None:
+    clip = AudioFrame.pcm(bytes(2 * 16_000), 16_000)
+    detector = Rhythm(0.7)
+    assert asyncio.run(detector.predict(TurnEvidence(audio=(clip,), silence=0.2))) == 0.97
+    assert round(detector.streams[0].voiced, 2) == 0.8 and round(detector.streams[0].heard, 2) == 1.0
+
+
 def service(**options: Any) -> ScriptedSTT:
     return ScriptedSTT(end_of_turn=True, **options)
 

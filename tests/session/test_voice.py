@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from antiphon import Agent, AudioFrame, ModelSettings, function_tool
+from antiphon.agents.nodes import listen
 from antiphon.models.stt import STTEvent
 from antiphon.testing import llm as scripted
 from antiphon.testing.caller import Caller, LiveCaller
@@ -146,6 +147,36 @@ def test_own_nodes_for_hearing_and_speaking() -> None:
     result = hold(Simulation(Own, Caller().says("hello there").waits_for_agent(), llm="Fine, thank you. And you?"))
     assert texts(result)[0][1].rstrip(".") == "HELLO THERE"
     assert texts(result)[1] == ("assistant", "Fine, thank you. And you?")
+
+
+def test_an_agent_that_hears_by_its_own_node_needs_no_recogniser() -> None:
+    stt = ScriptedSTT()
+
+    class Own(Plain):
+        async def stt_node(self, audio: Any, model_settings: ModelSettings) -> AsyncIterator[STTEvent]:
+            async for event in listen(stt, audio, ""):
+                yield event
+
+    result = hold(Simulation(Own, Caller().says("hello there").waits_for_agent(), stt=None, llm="Hello."))
+    assert texts(result)[0][1].lower().startswith("hello there")
+
+
+def test_a_call_is_listened_to_from_the_first_agent_that_has_ears() -> None:
+    class Hearing(Plain):
+        def __init__(self) -> None:
+            super().__init__(stt=ScriptedSTT())
+
+    async def caller(live: LiveCaller) -> None:
+        assert simulation.session is not None
+        await live.says("Nobody hears this")
+        await live.stays_silent(2.0)
+        simulation.session.update_agent(Hearing())
+        await live.says("But this is heard")
+        await live.waits_for_agent()
+
+    simulation = Simulation(Plain, caller, stt=None, llm="I hear you.")
+    result = hold(simulation)
+    assert [text.lower().rstrip(".") for role, text in texts(result) if role == "user"] == ["but this is heard"]
 
 
 def test_another_voice_and_another_recogniser_on_a_live_call() -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from antiphon import Agent, AgentSession, JobContext, RunContext, function_tool
+from antiphon import Agent, AgentSession, JobContext, RunContext, TurnDetector, TurnEvidence, function_tool
 from antiphon.audio.seam import LegSpec
 from antiphon.audio.thread_plane import ThreadPlane
+from antiphon.audio.vad import EnergyVAD
 from antiphon.store.log_reader import read_log
 from antiphon.testing.leg import PcmLeg
 from antiphon.testing.llm import ScriptedLLM, calls
+from antiphon.testing.stt import ScriptedSTT
 from antiphon.testing.tts import ScriptedTTS
 from antiphon.testing.vad import LoudnessVAD
 from antiphon.transport import offer_leg
+from antiphon.transport.memory import MemoryLeg
+from tests.audio.plane_driver import tone
 
 
 class Blocking(Agent):
@@ -85,3 +90,30 @@ def test_a_leg_that_cannot_be_opened_ends_the_session_and_says_why() -> None:
         await plane.aclose()
 
     asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_detector_of_the_users_is_asked_on_the_users_loop() -> None:
+    """It may block and may hold what belongs to that loop; the core goes on meanwhile."""
+    asked: list[str] = []
+
+    class Own(TurnDetector):
+        async def predict(self, evidence: TurnEvidence) -> float:
+            asked.append(threading.current_thread().name)
+            return 0.9
+
+    async def main() -> None:
+        leg = MemoryLeg(tone(0.8, 16_000))
+        offer_leg("detector", leg)
+        plane = ThreadPlane(EnergyVAD)
+        await plane.start()
+        ctx = JobContext(leg=LegSpec("object", {"key": "detector"}), plane=plane)
+        session: AgentSession[Any] = AgentSession(stt=ScriptedSTT(), llm=ScriptedLLM(), tts=None, turn_detector=Own())
+        await session.start(Agent(instructions="x"), ctx)
+        async with asyncio.timeout(10):
+            while not asked:
+                await asyncio.sleep(0.05)
+        await session.aclose()
+        await plane.aclose()
+
+    asyncio.run(main())
+    assert set(asked) == {threading.current_thread().name}

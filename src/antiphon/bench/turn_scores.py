@@ -96,10 +96,13 @@ async def _score_turn(row: Turn, sound: NDArray[np.int16], detector: TurnDetecto
 
 
 async def _ask(row: Turn, span: Span, at: float, sound: NDArray[np.int16], detector: TurnDetector) -> float:
-    audio: tuple[AudioFrame, ...] = ()
-    if detector.audio_seconds:
-        samples = heard(sound, row, span, at)[-round(detector.audio_seconds * EAR_RATE) :]
-        audio = (AudioFrame.pcm(samples.astype("<i2").tobytes(), EAR_RATE),)
+    if not detector.audio_seconds:
+        raise ConfigurationError(
+            f"{type(detector).__name__} reads words, and rows with audio do not say which were known at each pause.",
+            hint="Measure detectors that listen; try this one in a simulated call.",
+        )
+    samples = heard(sound, row, span, at)[-round(detector.audio_seconds * EAR_RATE) :]
+    audio = (AudioFrame.pcm(samples.astype("<i2").tobytes(), EAR_RATE),)
     try:
         return await detector.predict(TurnEvidence(audio=audio, language=row.language, silence=at, expects=row.expects))
     except ModelError as error:

@@ -7,10 +7,14 @@ text alone (the same, ``audio_seconds = 0``), and one that listens all the time 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import msgspec
 
-from antiphon.audio.frames import AudioFrame
+from antiphon.audio.frames import EAR_RATE, AudioFrame
+
+_FRAME = EAR_RATE // 50
+"""Samples of a frame of 20 ms."""
 
 
 class TurnEvidence(msgspec.Struct, frozen=True):
@@ -55,8 +59,8 @@ class TurnStream(ABC):
     @abstractmethod
     def push(self, frame: AudioFrame) -> float | None:
         """Take the next audio, ``EAR_RATE`` mono, speech and silence alike (``frame.speech`` says which). Returns the
-        probability that the turn is over at this frame's end, or ``None`` where there is nothing new to say. Must return
-        within the frame's own time; raises ``ModelError`` when the stream cannot go on."""
+        probability that the turn is over at this frame's end, or ``None`` while there is none for this moment: a score counts
+        only for the sound up to it, so give one in each silence, changed or not. Must return within the frame's own time; raises ``ModelError`` when the stream cannot go on."""
 
     async def aclose(self) -> None:
         """Free everything."""
@@ -71,12 +75,27 @@ class StreamingTurnDetector(TurnDetector):
         """Begin to listen to one caller. ``language``: BCP 47 tag or empty."""
 
     async def predict(self, evidence: TurnEvidence) -> float:
-        """The score of audio that is all there already (a benchmark's clip)."""
+        """The score of audio that is all there already (a benchmark's clip), given in frames of 20 ms as a call gives it.
+        Without marks of its own, all but the ``silence`` at its end counts as speech."""
         stream, last = self.stream(language=evidence.language), 0.0
+        spoken = sum(frame.samples for frame in evidence.audio) - round(evidence.silence * EAR_RATE)
         try:
             for frame in evidence.audio:
-                score = stream.push(frame)
-                last = last if score is None else score
+                for piece in _in_frames(frame, spoken):
+                    score = stream.push(piece)
+                    last = last if score is None else score
+                spoken -= frame.samples
         finally:
             await stream.aclose()
         return last
+
+
+def _in_frames(frame: AudioFrame, spoken: int) -> Iterator[AudioFrame]:
+    """Pieces of at most 20 ms; ``spoken``: samples of speech from the frame's first on, where it is not marked."""
+    if not frame.data:
+        yield frame
+        return
+    for first in range(0, frame.samples, _FRAME):
+        data = frame.data[2 * first : 2 * (first + _FRAME)]
+        speech = first < spoken if frame.speech is None else frame.speech
+        yield AudioFrame.pcm(data, frame.rate, at=frame.at + first / frame.rate, speech=speech)

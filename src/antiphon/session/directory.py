@@ -24,7 +24,7 @@ from antiphon.models.llm import LLM, ToolChoice
 from antiphon.models.turn_detector import TurnDetector
 from antiphon.session.bindings import Bound, choose, made
 from antiphon.session.history import chat_items
-from antiphon.session.options import TurnHandlingOptions, detection, session_policy
+from antiphon.session.options import TurnHandlingOptions, detection, ladder_texts, session_policy
 from antiphon.session.prompt import build_prompt
 from antiphon.session.tool_sets import ToolSets
 from antiphon.tools.function_tool import FunctionTool
@@ -112,6 +112,10 @@ class Directory:
 
     def layers(self, agent: Agent) -> tuple[TurnHandlingOptions, TurnHandlingOptions]:
         return self.turn_handling, TurnHandlingOptions.of(agent.turn_handling)
+
+    def clip_texts(self, agent: Agent) -> dict[str, str]:
+        """What the clips say while ``agent`` is the current one, in its language."""
+        return ladder_texts(self.policy(agent).turn.language, *self.layers(agent))
 
     def question(self, agent: Agent, given: TurnHandlingOptions | dict[str, Any] | None) -> SessionPolicy | None:
         """What holds for the answer to one speech of ``agent``; ``None`` where nothing special does."""

@@ -68,7 +68,11 @@ class Listening:
         """Another agent or another recogniser: the stream goes on if it is the same, else audio is replayed to it."""
         shell = self._shell
         bound = shell.bound
-        if self.hearing is None or not self._hears(bound):
+        if not self._hears(bound):
+            return
+        if self.hearing is None:  # the first agent that has ears
+            if shell.bridge.listen():
+                self.start()
             return
         own = overrides(bound.agent, "stt_node") or overrides(previous.agent, "stt_node")
         if previous.stt is not bound.stt or (own and previous.agent is not bound.agent):
@@ -145,6 +149,18 @@ class Listening:
             expects=state.turn.expects.kind,
         )
 
+    async def _predicted(self, detector: TurnDetector, evidence: TurnEvidence) -> float | None:
+        """Its answer, on the loop where it lives: a user's own may block, and may hold what belongs to the user's loop."""
+
+        async def answer() -> AsyncIterator[float]:
+            yield await detector.predict(evidence)
+
+        home = self._shell.lane if detector.on_core else self._shell.user_lane
+        probability = None
+        async for one in across(answer, home=home):
+            probability = one
+        return probability
+
     async def _score(self, effect: fx.ScoreTurn) -> None:
         shell, probability = self._shell, None
         detector = shell.bound.detector
@@ -153,7 +169,7 @@ class Listening:
                 if self.scores is not None:
                     probability = await self.scores.newest(after=shell.driver.t0 + effect.at)
                 elif detector is not None:
-                    probability = await detector.predict(self._evidence(detector, effect))
+                    probability = await self._predicted(detector, self._evidence(detector, effect))
         except (ModelError, TimeoutError):
             self._count("turn_scores", 1)
         except Exception:

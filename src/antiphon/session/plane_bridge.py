@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from antiphon.agents.agent import overrides
 from antiphon.audio import seam
 from antiphon.audio.frames import PLAY_RATE, AudioFrame
 from antiphon.errors import AudioError
@@ -58,11 +59,16 @@ class PlaneBridge:
             reflex=_reflex(policy),
             echo_warmup=policy.barge_in.echo_warmup,
             record=self._shell.services.record,
-            input_audio=self._shell.bound.stt is not None,
+            input_audio=self._shell.bound.stt is not None or overrides(self._shell.bound.agent, "stt_node"),
             levels=leg.transport == "console",
         )
         self._shell.services.plane.subscribe(self.line, self._deliver)
         self._send(seam.OpenLine(line=self.line, leg=leg, config=self._config))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a line."""
+        return self._open
 
     def attach(self, line: str) -> None:
         """Take over a line that is open already."""
@@ -80,6 +86,13 @@ class PlaneBridge:
         if reflex != self._config.reflex:
             self._config = msgspec.structs.replace(self._config, reflex=reflex)
             self._send(seam.Configure(line=self.line, config=self._config))
+
+    def listen(self) -> bool:
+        """Somebody listens from now on: the caller's sound is wanted. False: there is no line yet."""
+        if self._open and not self._config.input_audio:
+            self._config = msgspec.structs.replace(self._config, input_audio=True)
+            self._send(seam.Configure(line=self.line, config=self._config))
+        return self._open
 
     def push(self, speech: str, frame: AudioFrame | None) -> None:
         self._send(seam.PushAudio(line=self.line, speech=speech, frame=frame or EMPTY, last=frame is None))

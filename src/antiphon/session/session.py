@@ -29,7 +29,7 @@ from antiphon.session.bindings import session_models
 from antiphon.session.directory import Directory
 from antiphon.session.lanes import Lane
 from antiphon.session.live_session import LiveSession
-from antiphon.session.options import TurnHandlingOptions, ladder_texts
+from antiphon.session.options import TurnHandlingOptions
 from antiphon.session.services import Services
 from antiphon.session.shell import Shell
 from antiphon.session.text_transforms import Transform, compile_transforms
@@ -171,7 +171,7 @@ class AgentSession(LiveSession, Generic[T]):
             if self._context is not None:
                 await self._context._release()
             raise
-        shell.speaking.texts = ladder_texts(self.language, *directory.layers(agent))
+        shell.speaking.texts = directory.clip_texts(agent)
         services.core.post(shell.begin, ref)
         await side.started.wait()
 

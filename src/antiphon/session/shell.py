@@ -284,6 +284,7 @@ class Shell:
         previous = self.bound
         self.bound = self.directory.bind(effect.agent.key)
         self.listening.rebound(previous)
+        self._render(previous)
         self.tell(self.side.entered, effect.agent.key)
 
     def rebound(self) -> None:
@@ -291,7 +292,17 @@ class Shell:
         previous = self.bound
         self.bound = self.directory.bind(self.bound.agent.id)
         self.listening.rebound(previous)
+        self._render(previous)
         self._name_models()
+
+    def _render(self, previous: Bound) -> None:
+        """Clips for another agent's voice, language and texts; what it shares with the one before is there."""
+        before, texts = self.speaking.texts, self.directory.clip_texts(self.bound.agent)
+        self.speaking.texts = texts
+        if previous.tts is self.bound.tts:
+            texts = {key: text for key, text in texts.items() if before.get(key) != text}
+        if texts and self.bridge.is_open:
+            self.in_background(lambda: render_clips(self, texts))
 
 
 async def _once(awaitable: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
