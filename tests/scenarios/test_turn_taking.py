@@ -126,7 +126,6 @@ def test_a_german_caller_is_understood_in_german() -> None:
     [
         {"expect": "number"},
         {"expect": {"kind": "digits", "lenght": 10}},
-        {"turn_detection": ScriptedTurnDetector()},
         TurnHandlingOptions(turn_detection="magic"),
     ],
 )
@@ -228,6 +227,31 @@ def test_a_detector_of_text_alone() -> None:
     assert result.turns == ["a coffee please"]
     assert waited(result) < 1.0
     assert all(not one.audio and one.language == "en" and one.asked == "And for you?" for one in detector.asked)
+
+
+def test_one_question_may_bring_a_detector_of_its_own() -> None:
+    everyday, careful = Polite(), Polite()
+
+    class Asks(Agent):
+        async def on_enter(self) -> None:
+            self.session.say("Your order?", turn_handling={"turn_detection": careful})
+
+    caller = Caller().waits_for_agent().says("a coffee please").waits_for_agent().says("thanks please", after=1.0)
+    result = simulate(
+        lambda: Asks(instructions="x"), caller.waits_for_agent(), turn_detector=everyday, llm="Here it is."
+    )
+    assert result.turns == ["a coffee please", "thanks please"]
+    assert {one.text.rstrip(".") for one in careful.asked} == {"a coffee please"}
+    assert {one.text.rstrip(".") for one in everyday.asked} == {"thanks please"}
+
+
+def test_one_that_listens_all_the_time_is_refused_for_a_question() -> None:
+    class Asks(Agent):
+        async def on_enter(self) -> None:
+            self.session.say("Your order?", turn_handling={"turn_detection": Rhythm(1.0)})
+
+    result = simulate(lambda: Asks(instructions="x"), Caller().stays_silent(1.0))
+    assert any("listens all the time" in error for error in result.errors)
 
 
 class Listener(Polite):

@@ -19,8 +19,8 @@ class TurnPolicy(msgspec.Struct, frozen=True):
     ``latency``: the one knob, 0 = fewest interruptions, 1 = fastest answers. ``score``: ask the end-of-turn
     model. ``speculate``: prepare a reply while waiting; ``speculate_tts``: synthesise its first segment as well.
     ``transcription_timeout``: how long a pause waits for a final transcript after the delay has passed.
-    ``max_words`` / ``max_duration``: user turn limits (0 = none). ``language``: BCP 47 tag that picks the word lists;
-    ``unfinished``: last words after which a turn surely goes on (empty: the language's). ``expect``: what the caller is
+    ``detector``: the name of a question's own end-of-turn model, empty for the agent's. ``max_words`` /
+    ``max_duration``: user turn limits (0 = none). ``language``: BCP 47 tag that picks the word lists; ``unfinished``: last words after which a turn surely goes on (empty: the language's). ``expect``: what the caller is
     asked for (``None``: what the agent's last question says).
     """
 
@@ -34,6 +34,7 @@ class TurnPolicy(msgspec.Struct, frozen=True):
     speculate_tts: bool = True
     max_speculations: int = 3
     transcription_timeout: float = 1.5
+    detector: str = ""
     max_words: int = 0
     max_duration: float = 0.0
     language: str = "en"

@@ -21,7 +21,7 @@ from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
 from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.state import KernelState
 from antiphon.models.llm import LLM, ToolChoice
-from antiphon.models.turn_detector import TurnDetector
+from antiphon.models.turn_detector import StreamingTurnDetector, TurnDetector
 from antiphon.session.bindings import Bound, choose, made
 from antiphon.session.history import chat_items
 from antiphon.session.options import TurnHandlingOptions, detection, ladder_texts, session_policy
@@ -86,6 +86,8 @@ class Directory:
     agents: dict[str, Agent] = field(default_factory=dict)
     requests: dict[str, ReplyRequest] = field(default_factory=dict)
     sources: dict[str, SaySource] = field(default_factory=dict)
+    detectors: dict[str, TurnDetector] = field(default_factory=dict)
+    """Those that questions brought, by the name that the kernel's policy has for them."""
     edited: ChatContext | None = None
     """The context as ``on_user_turn_completed`` left it, for the replies to that one turn."""
     context_from: dict[str, int] = field(default_factory=dict)
@@ -122,12 +124,18 @@ class Directory:
         if given is None:
             return None
         own = TurnHandlingOptions.of(given)
-        if isinstance(own.turn_detection, TurnDetector):
+        detector = own.turn_detection
+        if isinstance(detector, StreamingTurnDetector):
             raise ConfigurationError(
-                "A question cannot bring a detector of its own.",
-                hint="Set turn_detection on the session or the agent; 'vad', 'stt' and 'manual' work for a question too.",
+                "A question cannot bring a detector that listens all the time.",
+                hint="Set it on the session or the agent; a detector that is asked at pauses works for a question.",
             )
-        return self.policy(agent, own)
+        policy = self.policy(agent, own)
+        if not isinstance(detector, TurnDetector):
+            return policy
+        name = next((known for known, one in self.detectors.items() if one is detector), f"{len(self.detectors) + 1}")
+        self.detectors[name] = detector
+        return msgspec.structs.replace(policy, turn=msgspec.structs.replace(policy.turn, detector=name))
 
     def policy(self, agent: Agent, *question: TurnHandlingOptions) -> SessionPolicy:
         """What holds while ``agent`` is the current one, ``question``: while its question is open."""
@@ -142,7 +150,8 @@ class Directory:
             base,
             *self.layers(agent),
             *question,
-            has_detector=bound.detector is not None,
+            has_detector=bound.detector is not None
+            or any(isinstance(q.turn_detection, TurnDetector) for q in question),
             language=self.session.language,
         )
         own_ear = overrides(agent, "stt_node")

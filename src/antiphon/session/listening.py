@@ -163,10 +163,11 @@ class Listening:
 
     async def _score(self, effect: fx.ScoreTurn) -> None:
         shell, probability = self._shell, None
-        detector = shell.bound.detector
+        question = shell.directory.detectors.get(shell.kernel.state.policy.turn.detector)
+        detector = question or shell.bound.detector
         try:
             async with asyncio.timeout(SCORE_TIMEOUT):
-                if self.scores is not None:
+                if self.scores is not None and question is None:
                     probability = await self.scores.newest(after=shell.driver.t0 + effect.at)
                 elif detector is not None:
                     probability = await self._predicted(detector, self._evidence(detector, effect))
