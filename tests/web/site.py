@@ -26,18 +26,22 @@ WITHIN = 20.0
 
 
 class PageLeg(MemoryLeg):
-    """Up with the first offer; ``bye`` ends it; ``vanish`` is a laptop that is closed. ``took``: every signal."""
+    """Up with the first offer; ``bye`` ends it; ``vanish`` is a laptop that is closed. ``took``: every signal; a ``deaf``
+    one takes none."""
 
     def __init__(self, options: Any) -> None:
         super().__init__()
         self.options = dict(options)
         self.took: list[dict[str, Any]] = []
+        self.deaf = False
 
     def open(self, now: float) -> None:
         super().open(now)
         self._events.clear()
 
     def signal(self, now: float, data: str) -> None:
+        if self.deaf:
+            return
         message = json.loads(data)
         self.took.append(message)
         if message["type"] == "offer":

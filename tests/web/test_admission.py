@@ -40,6 +40,20 @@ def test_local_is_peer_and_host_and_no_proxy() -> None:
     assert not local(request(x_forwarded_for="192.0.2.7"))
 
 
+@pytest.mark.parametrize("wrong", ["[", "[::1", "[nonsense]", "\u2100.example"])
+def test_what_is_no_host_and_no_origin_is_refused_in_words(wrong: str) -> None:
+    assert not local(request(host=wrong))
+    foreign = Admission(WebSettings(auth=False)).refusal(request(origin=f"http://{wrong}"), 0.0, count=True)
+    assert foreign is not None and foreign.status == 403
+
+
+def test_no_host_is_nobodys_origin() -> None:
+    door = Admission(WebSettings(auth=False))
+    assert not door.origin_allowed(request(host="", origin="null"))
+    assert not door.origin_allowed(request(host="", origin="http://["))
+    assert door.origin_allowed(request(host="Shop.example:8443", origin="https://shop.example:8443"))
+
+
 def test_the_address_behind_trusted_proxies() -> None:
     headers = {"x_forwarded_for": "6.6.6.6, 198.51.100.4, 10.0.0.2"}
     assert Admission(WebSettings()).address(request(**headers)) == "127.0.0.1"
@@ -57,6 +71,17 @@ def test_a_rate_limit_slides_and_forgets() -> None:
     for number in range(20_000):
         limit.take(str(number), 100.0)
     assert len(limit._seen) <= 10_000
+
+
+def test_an_ipv6_customer_has_one_limit_for_all_of_his_addresses() -> None:
+    limit = RateLimit(1)
+    assert limit.take("2001:db8:1:2::1", 0.0) == 0.0
+    assert limit.take("2001:db8:1:2:ffff::9", 1.0) == 59.0
+    assert limit.take("2001:db8:1:3::1", 1.0) == 0.0
+    assert limit.take("::ffff:192.0.2.1", 2.0) == 0.0
+    assert limit.take("::ffff:192.0.2.2", 2.0) == 0.0
+    assert limit.take("192.0.2.1", 2.0) == 60.0
+    assert limit.take("192.0.2.3", 2.0) == 0.0
 
 
 def test_turn_credentials_are_what_coturn_computes() -> None:

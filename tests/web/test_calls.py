@@ -128,6 +128,20 @@ def test_what_was_cut_off_is_marked_and_only_what_was_heard_is_shown() -> None:
     story(call)
 
 
+def test_who_says_goodbye_and_closes_the_page_is_not_waited_for() -> None:
+    """Even where the goodbye does not reach the leg."""
+
+    async def call(site: Site, http: AiohttpSite) -> None:
+        page = await http.connect()
+        await page.call()
+        site.legs[0].deaf = True
+        await page.send("bye")
+        await page.close()
+        await site.until(lambda: site.webrtc.sessions == 0, 3)
+
+    assert story(call).shop.closed == ["participant_disconnected"]
+
+
 def test_two_calls_at_once_do_not_hear_of_each_other() -> None:
     async def call(site: Site, http: AiohttpSite) -> None:
         pages = [await http.connect() for _ in range(2)]
@@ -285,6 +299,31 @@ def test_a_flood_of_offers_is_told_to_wait() -> None:
 
     site = story(call, limits=WebRTCLimits(offers_per_minute=3))
     assert site.webrtc.refused == {"refused_429": 5}
+
+
+def test_hellos_that_are_followed_by_nothing_do_not_take_every_line() -> None:
+    async def call(site: Site, http: AiohttpSite) -> None:
+        for _ in range(3):
+            await (await http.connect()).hello()
+        fourth = await http.connect()
+        await fourth.send("hello")
+        problem = await fourth.expect("error")
+        assert "Too many calls" in problem["error"] and problem["retry_after"] > 50
+        assert await fourth.over() == 4429
+        assert site.webrtc.sessions == 3
+
+    story(call, limits=WebRTCLimits(offers_per_minute=3))
+
+
+def test_the_reason_of_a_close_is_cut_between_characters() -> None:
+    async def call(site: Site, http: AiohttpSite) -> None:
+        page = await http.connect()
+        await page.call()
+        (served,) = site.webrtc._calls[0]._pages
+        served.close(4400, "x" + "€" * 100)
+        assert await page.over() == 4400
+
+    story(call)
 
 
 def test_no_more_sessions_than_there_are_lines() -> None:

@@ -7,7 +7,7 @@ import hmac
 import inspect
 import ipaddress
 from collections import OrderedDict, deque
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from antiphon.web.http import Request, Response, problem
 from antiphon.web.settings import WebSettings
@@ -20,23 +20,24 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host")
 
 
 class RateLimit:
-    """``most`` events a minute for each key, by a sliding window."""
+    """``most`` events a minute for each address (of IPv6: each /64, which one customer has), by a sliding window."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._seen: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def wait(self, key: str, now: float) -> float:
-        """Seconds until the key may again; 0: now. Counts nothing."""
-        times = self._seen.get(key)
+    def wait(self, address: str, now: float) -> float:
+        """Seconds until the address may again; 0: now. Counts nothing."""
+        times = self._seen.get(_network(address))
         while times and times[0] <= now - MINUTE:
             times.popleft()
         return 0.0 if not times or len(times) < self._most else times[0] + MINUTE - now
 
-    def take(self, key: str, now: float) -> float:
+    def take(self, address: str, now: float) -> float:
         """As ``wait``; counts the event when it is allowed."""
-        if wait := self.wait(key, now):
+        if wait := self.wait(address, now):
             return wait
+        key = _network(address)
         self._seen.setdefault(key, deque()).append(now)
         self._seen.move_to_end(key)
         while len(self._seen) > _ADDRESSES:
@@ -51,6 +52,8 @@ class Admission:
         self._settings = settings
         self.pages = RateLimit(settings.limits.pages_per_minute)
         self.offers = RateLimit(settings.limits.offers_per_minute)
+        self.calls = RateLimit(settings.limits.offers_per_minute)
+        """Calls that begin: a line is taken by a hello, before any offer."""
 
     def address(self, request: Request) -> str:
         """The caller's address: what the outermost trusted proxy saw, else the peer's."""
@@ -83,7 +86,8 @@ class Admission:
         origin = request.headers.get("origin", "")
         if not origin or origin in self._settings.origins:
             return True
-        return urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        host = request.headers.get("host", "").lower()
+        return bool(host) and _split(origin).netloc.lower() == host
 
     async def token(self, token: str) -> str | None:
         """The job's metadata for a good token, ``None`` for a bad one."""
@@ -103,7 +107,7 @@ def local(request: Request) -> bool:
     (The ``Host`` too: a stranger's name may be made to resolve to 127.0.0.1.)"""
     if any(name in request.headers for name in FORWARDED):
         return False
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    host = _split(f"//{request.headers.get('host', '')}").hostname or ""
     return loopback(request.address) and loopback(host)
 
 
@@ -115,3 +119,24 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _split(address: str) -> SplitResult:
+    """Nothing but empty parts for what is no address: a stranger wrote it."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def _network(address: str) -> str:
+    """What the addresses of one caller have in common."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))

@@ -28,7 +28,7 @@ class AiohttpSocket:
             await self._socket.send_str(text)
 
     async def close(self, code: int, reason: str) -> None:
-        await self._socket.close(code=code, message=reason.encode()[:120])
+        await self._socket.close(code=code, message=reason.encode())
 
 
 def aiohttp_routes(calls: Calls, path: str) -> list[web.AbstractRouteDef]:

@@ -37,7 +37,7 @@ class AsgiSocket:
     async def close(self, code: int, reason: str) -> None:
         if self._open:
             self._open = False
-            await self._try({"type": "websocket.close", "code": code, "reason": reason[:120]})
+            await self._try({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _try(self, message: MutableMapping[str, Any]) -> None:
         with suppress(OSError, RuntimeError):  # the page is gone: what reads the socket says so

@@ -113,7 +113,8 @@ class Call:
         """The page's socket is gone; perhaps the page comes back."""
         if page is self._page:
             self._page = None
-            self._leave_in(self._settings.resume_window)
+            if self._leaving is None:  # who has said goodbye does not come back
+                self._leave_in(self._settings.resume_window)
 
     def take(self, page: Page, kind: str, text: str) -> None:
         """A signal for the leg."""

@@ -178,7 +178,7 @@ class Calls:
         if self._closing or len(self._calls) >= self.settings.limits.sessions:
             self._refuse(page, "refused_503", TRY_LATER, "All lines are busy.", "Try again in a moment.", 10.0)
             return None
-        if wait := self._offer_wait(page):
+        if wait := self._call_wait(page):
             self._refuse(page, "refused_429", TOO_MANY, "Too many calls from this address.", "Wait a little.", wait)
             return None
         try:
@@ -210,8 +210,9 @@ class Calls:
         page.tell(Problem(error, hint, recoverable=False, retry_after=round(wait, 1)))
         page.close(code, error)
 
-    def _offer_wait(self, page: Page) -> float:
-        return self.admission.offers.wait(page.address, self._on_core().loop.time())
+    def _call_wait(self, page: Page) -> float:
+        now = self._on_core().loop.time()
+        return self.admission.offers.wait(page.address, now) or self.admission.calls.take(page.address, now)
 
     def offer_allowed(self, page: Page) -> bool:
         """Whether this address may make another offer; if not, the page is told when."""

@@ -29,7 +29,7 @@ MALFORMED, UNAUTHORISED, TIMED_OUT, REPLACED, TOO_MANY = 4400, 4401, 4408, 4409,
 """Close codes of the socket; those from 4000 on are ours and read like HTTP's."""
 
 ENDINGS = {
-    "participant_disconnected": "You hung up.",
+    "participant_disconnected": "The call was hung up, or the connection was gone for too long.",
     "task_completed": "The agent ended the call.",
     "user_initiated": "The agent ended the call.",
     "drain": "The agent ended the call.",

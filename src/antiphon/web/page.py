@@ -37,6 +37,8 @@ HELLO_WITHIN = 10.0
 _MOST_UNSENT = 1000
 _MOST_MALFORMED = 10
 _BURST = 5.0
+_MOST_REASON = 123
+"""Bytes of a close frame's reason (RFC 6455, 5.5)."""
 
 
 class PageOwner(Protocol):
@@ -84,7 +86,7 @@ class Page:
 
     def _close(self, code: int, reason: str) -> None:
         if self._closing is None:
-            self._closing = (code, reason)
+            self._closing = (code, reason.encode()[:_MOST_REASON].decode(errors="ignore"))
             self._wake.set()
 
     # --- the socket ----------------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ Auth = str | TokenCheck | Literal[False] | None
 
 
 class WebRTCLimits(msgspec.Struct, frozen=True):
-    """``sessions``: at the same time. ``offers_per_minute``: of one address; ``pages_per_minute``: sockets that one address
-    opens. ``message_bytes``: of one message; ``messages_per_second``: of one page, on average over 5 s. ``transcript``:
-    captions that a page which comes back is given."""
+    """``sessions``: at the same time. ``offers_per_minute``: of one address, and as many calls may it begin;
+    ``pages_per_minute``: sockets that one address opens. An IPv6 address counts as its /64. ``message_bytes``: of one message;
+    ``messages_per_second``: of one page, on average over 5 s. ``transcript``: captions that a page which comes back is given."""
 
     sessions: int = 100
     offers_per_minute: int = 60

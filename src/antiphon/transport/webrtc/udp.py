@@ -68,8 +68,8 @@ class UdpTransport(asyncio.DatagramTransport):
         return found
 
     def sendto(self, data: Any, addr: Any = None) -> None:
-        """Send, or drop what the socket has no room for; from any thread."""
-        with contextlib.suppress(BlockingIOError):
+        """Send, or drop what does not go (no room, no route); from any thread. Whoever waits for an answer sees none."""
+        with contextlib.suppress(OSError):
             self._sock.sendto(data, addr)
 
     def try_send(self, data: bytes, address: Any) -> bool:
