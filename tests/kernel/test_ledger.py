@@ -5,7 +5,7 @@ from __future__ import annotations
 from antiphon.kernel import facts as ft
 from antiphon.kernel.conversation import IN_DOUBT, CallOutput, Conversation, Handoff, Message
 from antiphon.kernel.conversation import Call as CallItem
-from antiphon.kernel.ledger import Segment, full_text, heard_text, join, word_start
+from antiphon.kernel.ledger import Segment, full_text, heard_text, join, word_start, words_between
 
 WORDS = (("Hello,", 0, 100), ("dear", 100, 200), ("caller", 200, 300))
 
@@ -122,3 +122,13 @@ def test_what_a_step_said_stands_before_what_it_called() -> None:
             fold.apply(heard("e", 1.5))
         fold.apply(heard("s", 2.0))
         assert [i.id for i in fold.items] == expected
+
+
+def test_words_that_begin_from_a_sample_on() -> None:
+    timed = {0: Segment("tea or coffee", 0, 300, True, (("tea", 0, 100), ("or", 100, 200), ("coffee", 200, 300)))}
+    counted = {0: Segment("tea or coffee", 0, 300, True)}
+    for segments in (timed, counted):
+        assert words_between(segments, 120, 300) == "or coffee"
+        assert words_between(segments, 120, 300, begun=True) == "coffee"
+        assert words_between(segments, 290, 300, begun=True) == ""
+        assert words_between(segments, 0, 300, begun=True) == "tea or coffee"

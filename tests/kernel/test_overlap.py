@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from antiphon.kernel import gates
 from antiphon.kernel.policy import BargeInPolicy
 from tests.kernel.call import Call, agent, ev, ft, fx
@@ -152,14 +154,25 @@ def test_an_echo_that_comes_after_the_end_is_no_turn() -> None:
     assert not call.facts(ft.TurnCommitted)
 
 
-def test_whoever_answers_with_the_agents_last_word_has_answered() -> None:
+@pytest.mark.parametrize("words", [True, False], ids=["word times", "no word times"])
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.1, 0.24, 0.4])
+def test_whoever_answers_with_the_agents_last_word_has_answered(after: float, words: bool) -> None:
     call = Call()
-    speech = speaking(call, "Would you like tea or coffee")
-    call.hears(speech, 6 * STEP, settle="end")
-    call.wait(0.4)
+    call.send(ev.SayAsked(speech="ask"))
+    samples = call.speaks(call.one(fx.StartSay).op, "Would you like tea or coffee", words=words)
+    call.hears("ask", samples, settle="end")
+    call.wait(after)
     call.says("coffee", length=0.4)
     call.wait(2.0)
     assert [f.text for f in call.facts(ft.TurnCommitted)] == ["coffee"]
+
+
+def test_the_echo_of_one_word_begins_right_after_the_word_does() -> None:
+    call = Call()
+    speech = speaking(call, STORY)
+    call.send(ev.Partial(segment="e", revision=1, text=echo(call, speech, 1, 2)))
+    call.wait(1.0)
+    assert not call.all(fx.Stop) and gates.ECHO in call.state.gates
 
 
 def test_words_without_a_voice_are_never_an_echo() -> None:

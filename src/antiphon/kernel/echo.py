@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from antiphon.kernel import gates, ledger, overlap
 from antiphon.kernel.signals import Overlap
 from antiphon.turns.echo import is_echo
+from antiphon.turns.words import words_of
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -26,8 +27,9 @@ EARLY = 0.4
 """Seconds by which the acknowledged position may lag behind what sounds."""
 
 
-def saying(view: KernelState, since: float) -> str:
-    """The words that sounded at ``since`` (session time) and from then on, of the speech on air or the one that ended last."""
+def saying(view: KernelState, since: float, *, begun: bool = False) -> str:
+    """The words that sounded at ``since`` (session time) and from then on, of the speech on air or the one that ended last.
+    ``begun``: those that began then."""
     speech, ahead = view.speech.on_air(), 0.0
     if speech is None:
         sounded = view.speech.last
@@ -37,7 +39,7 @@ def saying(view: KernelState, since: float) -> str:
     if sounded is None:
         return ""
     first = sounded.position - int((sounded.at - since) * ledger.RATE)
-    return ledger.words_between(sounded.segments, first, sounded.position + int(ahead * ledger.RATE))
+    return ledger.words_between(sounded.segments, first, sounded.position + int(ahead * ledger.RATE), begun=begun)
 
 
 def echoes(state: TurnState, text: str, view: KernelState, out: Out) -> bool:
@@ -45,7 +47,11 @@ def echoes(state: TurnState, text: str, view: KernelState, out: Out) -> bool:
     lap = state.overlap
     if not state.voiced:
         return False
-    if not is_echo(text, saying(view, (lap.began if lap else state.stretch) - LATE), view.policy.barge_in):
+    since = (lap.began if lap else state.stretch) - LATE
+    one = (
+        len(words_of(text)) == 1
+    )  # one word tells little: who answers "tea or coffee" with "coffee" is no echo of its end
+    if not is_echo(text, saying(view, since, begun=one), view.policy.barge_in):
         return False
     warming = view.gates.get(gates.ECHO)
     out.gate(gates.ECHO, "turn", max(out.now + HOLD, warming.expires if warming else 0.0))

@@ -101,15 +101,17 @@ def word_start(segments: dict[int, Segment], position: int) -> int:
     return position
 
 
-def words_between(segments: dict[int, Segment], first: int, last: int) -> str:
-    """The text that sounds from sample ``first`` to sample ``last``; by characters where no word times are known."""
+def words_between(segments: dict[int, Segment], first: int, last: int, *, begun: bool = False) -> str:
+    """The text that sounds from sample ``first`` to sample ``last``; by characters where no word times are known.
+    ``begun``: without the word that is under way at ``first``."""
     parts: list[str] = []
     for n in sorted(segments):
         segment = segments[n]
         begin, end = first - segment.start, last - segment.start
         if segment.words:
-            parts += [word for word, start, stop in segment.words if start < end and stop > begin]
+            parts += [w for w, start, stop in segment.words if start < end and (start if begun else stop - 1) >= begin]
         elif end > 0 and segment.samples > 0 and begin < (segment.samples if segment.done else end):
             before = _by_characters(segment, max(0, begin)) if begin > 0 else ""
-            parts.append(segment.text[len(before) : max(len(before), len(_by_characters(segment, end)))])
+            text = segment.text[len(before) : max(len(before), len(_by_characters(segment, end)))]
+            parts.append(text.strip().partition(" ")[2] if begun and begin > 0 else text)
     return join(parts)
