@@ -26,6 +26,16 @@ def test_a_backchannel_lets_the_agent_go_on_as_soon_as_the_voice_has_ended() -> 
     assert call.one(fx.Resume)
 
 
+def test_one_hum_is_told_once() -> None:
+    call = Call()
+    speaking(call, STORY)
+    over(call, "mhm", length=0.6)
+    quiet(call, 0.2)
+    call.send(ev.Final(segment=next(iter(call.state.turn.heard)), revision=2, text="Mhm.", at=call.now))
+    call.wait(1.0)
+    assert len(call.notices("overlapping_speech")) == 1
+
+
 def test_words_that_no_list_has_can_be_a_backchannel_and_no_turn() -> None:
     call = Call()
     speech = speaking(call, STORY)

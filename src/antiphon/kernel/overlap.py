@@ -120,7 +120,8 @@ def on_words(state: TurnState, before: str, final: bool, view: KernelState, out:
     """``before``: the turn's text before these words. A final where no voice was and no partial came (recognisers write
     such under noise) is a turn, but it interrupts nobody."""
     heard = not final or state.vad or state.voiced or view.policy.turn.mode != "local"
-    if state.overlap is None and heard and target(view) is not None:
+    new = not same_words(before, _text(state))  # the final of words that were judged already is no second overlap
+    if state.overlap is None and new and heard and target(view) is not None:
         lap = _open(state, out.now, view, out)
         lap.before = len(words_of(before))
         if not state.vad:
