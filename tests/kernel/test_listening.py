@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.kernel import question
 from antiphon.kernel.policy import BackchannelPolicy, TurnPolicy
 from tests.kernel.call import Call, agent, ev, ft, fx
 
@@ -76,3 +77,15 @@ def test_it_does_not_talk_into_its_own_speech() -> None:
     call.send(ev.SayAsked(speech="notice", interruptible=False))
     pause(call, "i was at the station and")
     assert not call.all(fx.PlayCanned)
+
+
+def test_a_nod_in_the_history_hides_no_question() -> None:
+    call = Call(agent(backchannel=BackchannelPolicy(clips=1, after=3.0, in_history=True)))
+    call.send(ev.SayAsked(speech="ask"))
+    samples = call.speaks(call.one(fx.StartSay).op, "What is your phone number?")
+    call.hears("ask", samples, settle="end")
+    call.wait(1.0)
+    pause(call, "it is and")
+    told(call, call.one(fx.PlayCanned))
+    assert call.history()[-1] == "Mhm."
+    assert question.expects(call.state).kind == "digits"

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from antiphon.kernel.state import KernelState
     from antiphon.kernel.turn import TurnState
 
+NO_QUESTIONS = ("ladder.", "listening.")
+"""How the ids of speeches begin that say nothing of their own: fillers, and a nod while somebody speaks."""
+
 
 class Question(msgspec.Struct, frozen=True):
     """Settings that came with a speech of ``agent``."""
@@ -49,7 +52,7 @@ def said_last(view: KernelState) -> str:
         if begun:
             return " ".join(begun)
     for item in reversed(view.conversation.items):
-        if isinstance(item, Message) and not item.id.startswith("ladder."):
+        if isinstance(item, Message) and not item.id.startswith(NO_QUESTIONS):
             return item.text if item.role == "assistant" else ""
     return ""
 
