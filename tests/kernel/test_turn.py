@@ -296,3 +296,44 @@ def test_a_sentence_nobody_could_read_is_asked_for_again() -> None:
     call.send(ev.Vad(edge="end", at=1.8))
     call.wait(2.0)
     assert not call.all(fx.PlayCanned)
+
+
+def test_what_sounds_after_push_to_talk_was_released_does_not_hold_the_turn() -> None:
+    call = Call(agent(turn=TurnPolicy(mode="manual")))
+    call.says("only when i let go", final=False, segment="s")
+    call.send(ev.CommitTurn(ask="a", timeout=1.0))
+    call.wait(0.2)
+    call.send(ev.Vad(edge="start", at=call.now))
+    call.wait(0.3)
+    call.send(ev.Vad(edge="end", at=call.now))
+    call.wait(0.6)
+    assert turns(call) == ["only when i let go"]
+    assert [n["turn"] for n in call.notices("turn_committed")] == [1]
+
+
+def test_a_voice_that_begins_after_the_release_is_heard_by_the_next_turn() -> None:
+    call = Call(agent(turn=TurnPolicy(mode="manual")))
+    call.says("first this", final=False, segment="s")
+    call.send(ev.CommitTurn(ask="a", timeout=1.0))
+    call.send(ev.Vad(edge="start", at=call.now))
+    call.send(ev.Final(segment="s", revision=3, text="first this", at=call.now))
+    assert turns(call) == ["first this"]
+    call.send(ev.Partial(segment="t", revision=1, text="then that"))
+    call.wait(0.5)
+    call.send(ev.Vad(edge="end", at=call.now), ev.Final(segment="t", revision=2, text="then that", at=call.now))
+    call.send(ev.CommitTurn(ask="b"))
+    assert turns(call)[-1].endswith("then that")
+
+
+def test_words_that_a_broken_recogniser_took_back_are_not_waited_for() -> None:
+    call = Call()
+    call.send(ev.Vad(edge="start", at=0.0))
+    call.wait(0.5)
+    call.send(ev.Partial(segment="old", revision=1, text="i want"), ev.Partial(segment="old", revision=2, text=""))
+    call.wait(0.5)
+    call.wait(0.2)
+    call.send(ev.Vad(edge="end", at=1.0))
+    call.send(ev.Final(segment="new", revision=1, text="i want a coffee please", at=1.0))
+    call.scores(0.95)
+    call.wait(0.4)
+    assert turns(call) == ["i want a coffee please"]

@@ -134,6 +134,22 @@ def test_who_begins_before_the_question_is_over_has_still_been_asked() -> None:
     assert call.state.turn.expects == Expectation("email")
 
 
+def test_a_cough_before_the_question_does_not_hide_it() -> None:
+    call = Call()
+    call.send(ev.SayAsked(speech="ask", interruptible=False))
+    op = call.one(fx.StartSay).op
+    call.speaks(op, "Thank you.", done=False)
+    call.hears("ask", 12_000)
+    call.send(ev.Vad(edge="start", at=call.now))
+    call.wait(0.2)
+    call.send(ev.Vad(edge="end", at=call.now))
+    call.hears("ask", call.speaks(op, "Phone number?", index=1), settle="end")
+    call.wait(0.1)
+    assert call.state.turn.phase == "pause" and call.state.turn.expects == OPEN
+    call.send(ev.Vad(edge="start", at=call.now))
+    assert call.state.turn.expects == Expectation("digits", 10)
+
+
 def test_a_question_that_was_answered_is_asked_no_more() -> None:
     call = Call()
     asks(call, "What is your phone number?")

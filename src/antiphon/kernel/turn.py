@@ -160,7 +160,7 @@ def user_is(state: TurnState, new: str, out: Out) -> None:
 
 
 def missing(state: TurnState) -> bool:
-    return state.due or any(not h.final for h in state.heard.values())
+    return state.due or any(h.text and not h.final for h in state.heard.values())
 
 
 def floor(out: Out, seconds: float) -> None:

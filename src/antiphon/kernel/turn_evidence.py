@@ -68,9 +68,14 @@ def on_provider(state: TurnState, event: ProviderTurn, view: KernelState, out: O
 
 
 def _voice(state: TurnState, at: float, view: KernelState, out: Out) -> None:
+    if state.asks:  # the application has ended this turn: what sounds now does not open it again
+        floor(out, FLOOR)
+        return
     if state.phase == "pause":
         if state.voiced:
             learn(state, at - state.last_speech, view)
+        if state.joins is None and not text_of(state):  # what opened it may have been a cough, before the question
+            state.expects = question.expects(view)
         reconsider(state, out)
     elif state.phase == "idle":
         open(state, at, view, out)
