@@ -58,6 +58,7 @@ class Chaos(World):
             lambda: ev.Final(segment=f"s{n}", revision=1, text=text, at=at),
             lambda: ev.EndScore(op=op(ev.EndScore), probability=rng.choice((None, 0.0, 0.5, 1.0))),
             lambda: ev.ProviderTurn(edge=rng.choice(("start", "likely", "end"))),
+            lambda: ev.PolicyChanged(policy=self.policy()),
             lambda: ev.Typed(text=text, speech=rng.choice(("", f"t{n}")), reply=self.chance(0.8)),
             lambda: ev.Segment(op=op(ev.Segment), index=rng.randint(0, 2), text=text),
             lambda: ev.Synthesised(

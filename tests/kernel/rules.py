@@ -81,6 +81,12 @@ class Rules:
                 raise Broken("K1", f"{owner} has no deadline: {reason}")
             if deadline < world.now - 0.001:
                 raise Broken("K1", f"the deadline of {owner} ({reason}) passed at {deadline:.2f}")
+        turn, mode = state.turn, state.policy.turn.mode
+        goes_on = state.lifecycle.phase in ("running", "draining")
+        silent = goes_on and turn.phase != "idle" and not turn.vad
+        due = mode == "local" or (mode == "provider" and "floor" not in state.gates)
+        if silent and due and not {"turn.delay", "turn.final"} & state.timers.keys():
+            raise Broken("K1", f"the caller is silent, and turn {turn.turn} has no clock")
         for name in state.gates:
             if f"gate.{name}" not in state.timers:
                 raise Broken("K1", f"gate {name} never expires")

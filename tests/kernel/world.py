@@ -480,6 +480,8 @@ class World:
         words = {"backchannel": ["mhm"], "noise": [], "stop": ["stop"]}.get(
             kind, [f"u{n}{c}" for c in "abcd"[: rng.randint(1, 4)]]
         )
+        if self.bad() and self.chance(0.5):  # settings change under it
+            self.at(t + rng.uniform(0.0, length + 0.5), ev.PolicyChanged(policy=self.policy()))
         final_late = rng.choice((0.05, 0.2, 0.2, 1.0, 2.5))
         if kind != "text only":
             self.at(t + 0.06, ev.Vad(edge="start", at=t))
@@ -490,7 +492,8 @@ class World:
             if self.chance(0.2):
                 self.at(t, ev.ProviderTurn(edge="start"))
                 self.at(t + length - 0.1, ev.ProviderTurn(edge="likely"))
-                self.at(t + length + 0.3, ev.ProviderTurn(edge="end"))
+                if not self.bad():
+                    self.at(t + length + 0.3, ev.ProviderTurn(edge="end"))
         if words:
             for i in range(1, len(words) + 1):
                 if not self.bad():

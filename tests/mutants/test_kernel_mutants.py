@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.kernel import agents, floor, kernel, ledger, liveness, out, reply_turns, speech, tool_calls
+from antiphon.kernel import agents, floor, kernel, ledger, liveness, out, reply_turns, speech, tool_calls, turn_evidence
 from antiphon.kernel.effects import Record
 from antiphon.kernel.facts import SpeechHeard
 from antiphon.kernel.signals import Review
@@ -34,6 +34,11 @@ def k1_the_floor_outlives_its_tool(patch: pytest.MonkeyPatch) -> None:
         return real(claim, view) or (claim if view.speech.floor.holder == claim else None)
 
     patch.setattr(floor, "_run", faithful)
+
+
+def k1_an_open_turn_has_no_clock(patch: pytest.MonkeyPatch) -> None:
+    others = tuple((name, handler) for name, handler in kernel.ROUTES[Review] if handler is not turn_evidence.on_review)
+    patch.setitem(kernel.ROUTES, Review, others)
 
 
 def k1_a_held_answer_is_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -110,6 +115,7 @@ def k8_everybody_talks_into_the_floor(patch: pytest.MonkeyPatch) -> None:
 MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K1", k1_the_ladder_is_mute),
     ("K1", k1_the_floor_outlives_its_tool),
+    ("K1", k1_an_open_turn_has_no_clock),
     ("K1", k1_a_held_answer_is_forgotten),
     ("K2", k2_history_is_what_was_written),
     ("K3", k3_tools_act_without_a_record),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from antiphon.kernel import overlap, question
+from antiphon.kernel import gates, overlap, question
 from antiphon.kernel.echo import echoes
 from antiphon.kernel.effects import FlushStt
 from antiphon.kernel.events import (
@@ -15,6 +15,7 @@ from antiphon.kernel.events import (
 )
 from antiphon.kernel.listening import nod
 from antiphon.kernel.signals import (
+    Review,
     TurnContinued,
     TurnOpened,
 )
@@ -53,8 +54,8 @@ def on_vad(state: TurnState, event: Vad, view: KernelState, out: Out) -> None:
             _voice(state, at, view, out)
         else:
             _silence(state, at, view, out)
-    elif mode == "provider" and state.vad:
-        floor(out, FLOOR)
+    elif mode == "provider":
+        floor(out, FLOOR if state.vad or state.phase != "idle" else view.policy.barge_in.false_timeout)
     overlap.on_voice(state, at, view, out)
 
 
@@ -188,9 +189,28 @@ def on_words(state: TurnState, event: Partial | Final, view: KernelState, out: O
     maybe_end(state, view, out)
 
 
+# --- the clock ---------------------------------------------------------------------------------------------------
+
+
+def on_review(state: TurnState, signal: Review, view: KernelState, out: Out) -> None:
+    """Settings change under an open turn, and services forget to end one: where nobody is waited for, it has a clock."""
+    if state.phase == "idle" or state.vad or view.lifecycle.phase not in ("running", "draining"):
+        return
+    if {"turn.delay", "turn.final"} & view.timers.keys():
+        return
+    mode = view.policy.turn.mode
+    if mode == "local" and state.phase == "speaking":
+        _silence(state, out.now, view, out)
+    elif mode == "local":
+        schedule(state, view, out)
+    elif mode == "provider" and gates.FLOOR not in view.gates:
+        out.timer("turn.delay", out.now)
+
+
 HANDLERS: dict[type, Any] = {
     Vad: on_vad,
     ProviderTurn: on_provider,
     Partial: on_words,
     Final: on_words,
+    Review: on_review,
 }
