@@ -306,6 +306,28 @@ def test_on_hold_nothing_sounds_and_afterwards_it_goes_on() -> None:
     call.send(ev.LegHeld(leg="phone", held=True), ev.LegHeld(leg="phone", held=True), ev.LegHeld(leg="x", held=True))
 
 
+def test_what_the_reflex_had_paused_does_not_go_on_into_the_music_on_hold() -> None:
+    call = Call()
+    speech = speaking(call)
+    over(call, "")
+    call.send(ev.Vad(edge="end", at=call.now), ev.LegHeld(leg="phone", held=True))
+    assert call.last(fx.Pause).speech == speech
+    call.wait(60.0)
+    assert not call.all(fx.Resume)
+    call.send(ev.LegHeld(leg="phone", held=False))
+    assert call.one(fx.Resume).speech == speech
+
+
+def test_who_leaves_while_on_hold_keeps_nobody_else_on_hold() -> None:
+    call = Call()
+    call.send(ev.LegUp(leg="second"))
+    speech = speaking(call)
+    call.send(ev.LegHeld(leg="second", held=True))
+    assert call.one(fx.Pause).speech == speech
+    call.send(ev.LegDown(leg="second", certain=True))
+    assert call.one(fx.Resume).speech == speech
+
+
 def test_a_say_whose_voice_fails_is_made_again_then_apologised_for() -> None:
     call = Call()
     call.send(ev.SayAsked(speech="s"))

@@ -161,7 +161,7 @@ class CancelTool(Effect, frozen=True, kw_only=True, tag="tool.cancel"):
 
 
 class DetachTool(Effect, frozen=True, kw_only=True, tag="tool.detach"):
-    """The session ends while this write runs: leave it to the process (``tool_drain``), record its result later."""
+    """The session ends while this write runs: leave it to the process, record its result later."""
 
     op: Op
 
@@ -190,10 +190,6 @@ class Rebind(Effect, frozen=True, kw_only=True, tag="agent.rebind"):
 
 
 # --- legs and the end --------------------------------------------------------------------------------------------
-
-
-class CloseLeg(Effect, frozen=True, kw_only=True, tag="leg.close"):
-    leg: str
 
 
 class SendDtmf(Effect, frozen=True, kw_only=True, tag="leg.dtmf"):
@@ -226,5 +222,5 @@ AnyEffect = (
     | StartReply | StartSay | AdoptReply | Cancel
     | Play | Pause | Resume | Stop | PlayCanned | SetReflex
     | RunTool | CancelTool | DetachTool | CallHook | AbandonHook | Rebind
-    | CloseLeg | SendDtmf | Failover | CloseAll | Ended
+    | SendDtmf | Failover | CloseAll | Ended
 )  # fmt: skip

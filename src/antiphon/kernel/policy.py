@@ -105,7 +105,6 @@ class SessionPolicy(msgspec.Struct, frozen=True):
     hook_soft: float = 1.5
     hook_hard: float = 8.0
     tool_deadline: float = 60.0
-    tool_drain: float = 30.0
     party_grace: float = 0.0
     media_confirm: float = 0.0
     settle: float = 0.3

@@ -25,7 +25,6 @@ from antiphon.kernel.signals import (
     BatchClosed,
     Discarded,
     ReplyCut,
-    ReplyDone,
     ReplyDropped,
     ReplyLost,
     ReplyQueued,
@@ -167,7 +166,6 @@ def stop_op(reply: Reply, out: Out) -> None:
 def done(state: ReplyState, reply: Reply, out: Out) -> None:
     out.cancel_timer(f"reply.retry:{reply.base}")
     state.replies.pop(reply.base, None)
-    out.signal(ReplyDone(reply.base))
 
 
 def conclude(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:

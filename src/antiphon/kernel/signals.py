@@ -68,10 +68,6 @@ class Ending(Signal, frozen=True):
 # --- the caller's turn -------------------------------------------------------------------------------------------
 
 
-class TurnOpened(Signal, frozen=True):
-    turn: int
-
-
 class TurnContinued(Signal, frozen=True):
     """The caller went on after a pause, or new words came: a speculation on what was said before is wrong."""
 
@@ -199,12 +195,6 @@ class ReplyLost(Signal, frozen=True):
     base: str
     stage: Literal["llm", "tts", "node"]
     error: str
-
-
-class ReplyDone(Signal, frozen=True):
-    """Nothing more will be generated under ``base``."""
-
-    base: str
 
 
 class OnAir(Signal, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from antiphon.kernel import ledger
+from antiphon.kernel import gates, ledger
 from antiphon.kernel.effects import Pause, StartSay, Stop
 from antiphon.kernel.events import (
     Acked,
@@ -12,7 +12,6 @@ from antiphon.kernel.events import (
     AutoResumed,
     DisallowInterruptions,
     InterruptAsked,
-    LegHeld,
     PlaySettled,
     PolicyChanged,
     Resumed,
@@ -92,7 +91,7 @@ def on_paused(state: SpeechState, event: AutoPaused, view: KernelState, out: Out
     speech.paused_at = event.position
     _hold(speech, out)
     if target(view, voice=True) is None:
-        _go_on(speech, out)
+        _go_on(speech, view, out)
     else:
         speech.acked_at = out.now
 
@@ -111,7 +110,9 @@ def on_resumed_by_plane(state: SpeechState, event: AutoResumed, view: KernelStat
         out.timer(f"speech.watch:{speech.id}", out.now + STALL)
 
 
-def _go_on(speech: Speech, out: Out) -> bool:
+def _go_on(speech: Speech, view: KernelState, out: Out) -> bool:
+    if gates.HOLD in view.gates:
+        return False
     return resume(speech, ledger.word_start(speech.segments, max(speech.position, speech.paused_at)), out)
 
 
@@ -138,7 +139,7 @@ def on_overlap(state: SpeechState, signal: Overlap, view: KernelState, out: Out)
                 duration=signal.duration,
                 speech=speech.id,
             )
-        if not speech.yielded and _go_on(speech, out):
+        if not speech.yielded and _go_on(speech, view, out):
             out.notify("agent_false_interruption", speech=speech.id, resumed=True)
 
 
@@ -170,20 +171,8 @@ def on_protect(state: SpeechState, event: DisallowInterruptions, view: KernelSta
     for speech in state.of(event.speech.partition("#")[0]):
         speech.interruptible = False
         if speech.phase == "paused" and not speech.yielded:
-            _go_on(speech, out)
+            _go_on(speech, view, out)
     reflex(state, view, out)
-
-
-def on_held(state: SpeechState, event: LegHeld, view: KernelState, out: Out) -> None:
-    speech = state.on_air()
-    if speech is None:
-        return
-    if event.held:
-        if move(speech, "pause"):
-            out.effect(Pause(speech=speech.id))
-            out.cancel_timer(f"speech.watch:{speech.id}")
-    else:
-        _go_on(speech, out)
 
 
 # --- time, the end -----------------------------------------------------------------------------------------------
@@ -197,7 +186,7 @@ def on_timer(state: SpeechState, timer: Timer, view: KernelState, out: Out) -> N
         speech.position = max(speech.position, speech.paused_at)
         finish(state, speech, True, view, out)
     elif timer.name == "hold":
-        _go_on(speech, out)
+        _go_on(speech, view, out)
     elif speech.total < 0 and not speech.clip and speech.position >= speech.available():
         out.timer(f"speech.watch:{speech.id}", out.now + STALL)  # it waits for audio: the ladder's business
     else:
@@ -205,6 +194,15 @@ def on_timer(state: SpeechState, timer: Timer, view: KernelState, out: Out) -> N
 
 
 def on_gate(state: SpeechState, signal: GateChanged, view: KernelState, out: Out) -> None:
+    speech = state.on_air()
+    if signal.name == gates.HOLD and speech is not None:
+        if gates.HOLD not in view.gates:
+            _go_on(speech, view, out)
+        elif speech.phase == "paused" or move(speech, "pause"):
+            out.effect(
+                Pause(speech=speech.id)
+            )  # also where the reflex has paused it: the plane is not to go on by itself
+            out.cancel_timer(f"speech.watch:{speech.id}")
     reflex(state, view, out)
 
 
@@ -265,7 +263,6 @@ HANDLERS: dict[type, Any] = {
     InterruptAsked: on_interrupt,
     TakeFloor: on_floor,
     DisallowInterruptions: on_protect,
-    LegHeld: on_held,
     Timer: on_timer,
     GateChanged: on_gate,
     PolicyChanged: on_policy,

@@ -17,7 +17,6 @@ from antiphon.kernel.listening import nod
 from antiphon.kernel.signals import (
     Review,
     TurnContinued,
-    TurnOpened,
 )
 from antiphon.kernel.turn import (
     FLOOR,
@@ -116,7 +115,6 @@ def open(state: TurnState, at: float, view: KernelState, out: Out) -> None:
     state.joins = overlap.joining(state.last, at, view)
     if state.joins is None:
         state.expects = question.expects(view)
-    out.signal(TurnOpened(state.turn))
 
 
 def reconsider(state: TurnState, out: Out) -> None:

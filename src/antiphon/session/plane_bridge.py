@@ -139,9 +139,6 @@ class PlaneBridge:
     def heartbeat(self) -> None:
         self._send(seam.Heartbeat(line=self.line, callers_move=whose_move(self._shell.kernel.state)[0] == "caller"))
 
-    def close_leg(self) -> None:
-        self._send(seam.CloseLine(line=self.line))
-
     async def aclose(self) -> None:
         """Close the line and wait until the plane says that it is."""
         if self._open:

@@ -117,7 +117,6 @@ class Shell:
             fx.CallHook: self._call_hook,
             fx.AbandonHook: self._abandon_hook,
             fx.Rebind: self._rebind,
-            fx.CloseLeg: lambda e: self.bridge.close_leg(),
             fx.SendDtmf: lambda e: self.bridge.digits(e.digits),
             fx.Failover: self.speaking.failover,
             fx.CloseAll: self.closing.close_all,
