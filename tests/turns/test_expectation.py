@@ -45,7 +45,7 @@ YES_NO = Expectation("yes_no")
     ],
 )
 def test_the_last_question_says_what_is_expected(said: str, what: Expectation) -> None:
-    assert expected(said, "en-GB") == what
+    assert expected(said, "en") == what
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,32 @@ def test_the_last_question_says_what_is_expected(said: str, what: Expectation) -
 )
 def test_other_languages_have_tables_of_their_own(tag: str, said: str, what: Expectation) -> None:
     assert expected(said, tag) == what
+
+
+@pytest.mark.parametrize(
+    ("tag", "length"),
+    [
+        ("en", 10),
+        ("en-US", 10),
+        ("en_ca", 10),
+        ("en-Latn-US", 10),
+        ("en-GB", 0),
+        ("es-ES", 9),
+        ("es-MX", 0),
+        ("fr-BE", 0),
+    ],
+)
+def test_a_telephone_number_is_as_long_as_it_is_in_that_country(tag: str, length: int) -> None:
+    question = {"en": "What is your phone number?", "es": "¿Cuál es su teléfono?", "fr": "Quel est votre téléphone ?"}
+    assert expected(question[tag[:2]], tag) == Expectation("digits", length)
+
+
+def test_a_british_number_is_not_over_after_ten_digits() -> None:
+    assert form(expected("What is your phone number?", "en-GB"), "0 7 7 0 0 9 0 0 1 2", "en-GB") == "read out"
+
+
+def test_a_card_has_the_same_digits_everywhere() -> None:
+    assert expected("What is your card number?", "en-GB").length == 16
 
 
 @pytest.mark.parametrize("tag", sorted(LANGUAGES))

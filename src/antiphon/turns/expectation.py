@@ -14,8 +14,8 @@ from typing import Literal
 
 import msgspec
 
-from antiphon.turns.languages import language
-from antiphon.turns.languages.language import Language
+from antiphon.turns.languages import language, region
+from antiphon.turns.languages.language import CARD, Language
 from antiphon.turns.words import words_of
 
 Kind = Literal["open", "yes_no", "digits", "spelling", "email"]
@@ -39,7 +39,7 @@ def expected(said: str, tag: str) -> Expectation:
     """What answer the agent's words ask for. ``said``: what it said last; ``tag``: BCP 47 tag of the language."""
     data = language(tag)
     for sentence in reversed(re.findall(r"[^.?!…]+[.?!…]*", said)[-SENTENCES:]):
-        found = _of_sentence(sentence, data)
+        found = _of_sentence(sentence, data, region(tag))
         if found is not OPEN:
             return found
         if sentence.rstrip().endswith("?"):
@@ -47,7 +47,7 @@ def expected(said: str, tag: str) -> Expectation:
     return OPEN
 
 
-def _of_sentence(sentence: str, data: Language) -> Expectation:
+def _of_sentence(sentence: str, data: Language, where: str) -> Expectation:
     words = words_of(sentence)
     while words and words[0] in data.leads:
         del words[0]
@@ -60,7 +60,8 @@ def _of_sentence(sentence: str, data: Language) -> Expectation:
     wants = asks or requested or _fits(data.imperatives, text)
     for pattern, kind, length in data.fields if wants else ():
         if _fits(pattern, text):
-            return Expectation(kind, _told(words, data) or length)  # type: ignore[arg-type]
+            known = length == CARD or not where or where in data.regions
+            return Expectation(kind, _told(words, data) or (length if known else 0))  # type: ignore[arg-type]
     return Expectation("yes_no") if asks and requested else OPEN
 
 

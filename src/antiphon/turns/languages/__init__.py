@@ -20,3 +20,8 @@ ANY = Language(
 def language(tag: str) -> Language:
     """The language of a BCP 47 tag (``de``, ``de-AT``); ``ANY`` where it is not known."""
     return LANGUAGES.get(tag.replace("_", "-").split("-")[0].lower(), ANY)
+
+
+def region(tag: str) -> str:
+    """The country of a BCP 47 tag, in lower case (``at`` of ``de-AT``); empty where none is named."""
+    return next((part.lower() for part in tag.replace("_", "-").split("-")[1:] if len(part) == 2), "")

@@ -58,6 +58,7 @@ GERMAN = Language(
         (r"\bgeburtsdatum\b|\bablaufdatum\b", "digits", 0),
         (r"\bnummer\b|\w+nummer\b", "digits", 0),
     ),
+    regions=("de",),
     confirms=r"\b((ist|war|stimmt) das( so)?( richtig| korrekt)?|richtig|korrekt|oder|ja oder nein|nicht wahr|in ordnung)$",
     polar=(
         r"^(ist|sind|war|waren|hat|haben|hatten|bin|wird|werden|würden|soll|sollen|sollte|darf|dürfen|dürfte|kann"

@@ -60,6 +60,7 @@ ENGLISH = Language(
         (r"\b(birthday|birth date|date of birth|expiry date|expiration date)\b", "digits", 0),
         (r"\b(number|post ?code|postal code|(security|verification|confirmation|booking|access) code)\b", "digits", 0),
     ),
+    regions=("us", "ca"),
     confirms=r"\b((is|was) (that|this|it) (all )?(right|correct|ok|okay|fine)|right|correct|yes or no|okay|isn't it|don't you)$",
     polar=(
         r"^(is|isn't|are|aren't|was|were|am|do|don't|does|doesn't|did|didn't|have|has|had|should|shall|will|would|can"

@@ -53,6 +53,7 @@ SPANISH = Language(
         (r"\bfecha de (nacimiento|caducidad)\b|\bpin\b|\bdígitos?\b|\bdni\b", "digits", 0),
         (r"\b(número|código)\b", "digits", 0),
     ),
+    regions=("es",),
     confirms=r"\b((es|está) (correcto|bien|eso|así)|correcto|verdad|no es así|sí o no|de acuerdo|vale)$",
     polar=(
         r"^(es|está|están|son|era|tiene|tienes|ha|han|quiere|quieres|desea|prefiere|debo|puedo|puede|podría|le|hay"

@@ -15,7 +15,8 @@ class Language(msgspec.Struct, frozen=True):
     that also ends sentences (a German verb's prefix) is none.
 
     ``yes``, ``no``: whole answers to a yes/no question. ``fields``: (pattern, kind, length) of what a question may ask
-    for, the first that fits counts; ``length``: digits of the answer, 0 where they vary. ``confirms``: how a sentence
+    for, the first that fits counts; ``length``: digits of the answer, 0 where they vary; they hold in ``regions`` (lower case) and where no region
+    is named, those of a card everywhere. ``confirms``: how a sentence
     ends that wants a yes or no, whatever it is about. ``polar``: how a question begins that does. ``requests``: how a
     polite one begins that wants its field instead. ``imperatives``: what asks without a question mark. ``leads``: words
     before the beginning.
@@ -30,6 +31,7 @@ class Language(msgspec.Struct, frozen=True):
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
     fields: tuple[tuple[str, str, int], ...] = ()
+    regions: tuple[str, ...] = ()
     confirms: str = ""
     polar: str = ""
     requests: str = ""
@@ -42,5 +44,7 @@ class Language(msgspec.Struct, frozen=True):
     dot: tuple[str, ...] = ()
 
 
+CARD = 16
+"""Digits of a payment card."""
 LONGEST = 4
 """Words of the longest spoken number below 100: "quatre vingt dix neuf"."""
