@@ -318,6 +318,28 @@ def test_what_the_reflex_had_paused_does_not_go_on_into_the_music_on_hold() -> N
     assert call.one(fx.Resume).speech == speech
 
 
+def test_what_gave_way_to_a_filler_waits_for_the_end_of_the_hold_as_well() -> None:
+    call = Call()
+    call.asks()
+    reply = call.last(fx.StartReply)
+    call.speaks(reply.op, "It is", done=False)
+    call.wait(1.0)
+    call.hears(reply.speech, 2 * STEP)
+    call.wait(2.5)
+    filler = call.one(fx.PlayCanned)
+    call.send(
+        ev.Segment(op=filler.op, index=0, text="One moment."),
+        ev.Synthesised(op=filler.op, index=0, start=0, samples=24_000, done=True),
+        ev.AudioDone(op=filler.op, samples=24_000),
+    )
+    call.wait(0.5)
+    call.send(ev.LegHeld(leg="phone", held=True))
+    call.hears(filler.speech, 24_000, settle="end")
+    assert not call.all(fx.Resume)
+    call.send(ev.LegHeld(leg="phone", held=False))
+    assert call.one(fx.Resume).speech == reply.speech
+
+
 def test_who_leaves_while_on_hold_keeps_nobody_else_on_hold() -> None:
     call = Call()
     call.send(ev.LegUp(leg="second"))

@@ -223,8 +223,9 @@ def reflex(state: SpeechState, view: KernelState, out: Out) -> None:
 # --- stopping and settling ---------------------------------------------------------------------------------------
 
 
-def resume(speech: Speech, at: int, out: Out) -> bool:
-    if not move(speech, "resume"):
+def resume(speech: Speech, at: int, view: KernelState, out: Out) -> bool:
+    """On hold nothing goes on: what is on air does when the hold is over."""
+    if gates.HOLD in view.gates or not move(speech, "resume"):
         return False
     speech.yielded = False
     speech.position = max(speech.position, speech.paused_at)  # what was out has been heard by now
@@ -294,6 +295,6 @@ def _close(state: SpeechState, speech: Speech, outcome: str, view: KernelState, 
         yielded = next((s for s in state.speeches.values() if s.yielded), None)
         if yielded is not None:
             state.current = yielded.id
-            resume(yielded, yielded.position, out)
+            resume(yielded, yielded.position, view, out)
     out.signal(SpeechSettled(speech.id, speech.base, outcome, speech.source))
     reflex(state, view, out)

@@ -111,9 +111,7 @@ def on_resumed_by_plane(state: SpeechState, event: AutoResumed, view: KernelStat
 
 
 def _go_on(speech: Speech, view: KernelState, out: Out) -> bool:
-    if gates.HOLD in view.gates:
-        return False
-    return resume(speech, ledger.word_start(speech.segments, max(speech.position, speech.paused_at)), out)
+    return resume(speech, ledger.word_start(speech.segments, max(speech.position, speech.paused_at)), view, out)
 
 
 def on_overlap(state: SpeechState, signal: Overlap, view: KernelState, out: Out) -> None:
