@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import product
 
 from antiphon.kernel import gates
 from antiphon.kernel.policy import BargeInPolicy
@@ -164,17 +164,16 @@ def test_an_echo_that_comes_after_the_end_is_no_turn() -> None:
     assert not call.facts(ft.TurnCommitted)
 
 
-@pytest.mark.parametrize("words", [True, False], ids=["word times", "no word times"])
-@pytest.mark.parametrize("after", [0.0, 0.02, 0.1, 0.24, 0.4])
-def test_whoever_answers_with_the_agents_last_word_has_answered(after: float, words: bool) -> None:
-    call = Call()
-    call.send(ev.SayAsked(speech="ask"))
-    samples = call.speaks(call.one(fx.StartSay).op, "Would you like tea or coffee", words=words)
-    call.hears("ask", samples, settle="end")
-    call.wait(after)
-    call.says("coffee", length=0.4)
-    call.wait(2.0)
-    assert [f.text for f in call.facts(ft.TurnCommitted)] == ["coffee"]
+def test_whoever_answers_with_the_agents_last_word_has_answered() -> None:
+    for after, words in product((0.0, 0.02, 0.1, 0.24, 0.4), (True, False)):
+        call = Call()
+        call.send(ev.SayAsked(speech="ask"))
+        samples = call.speaks(call.one(fx.StartSay).op, "Would you like tea or coffee", words=words)
+        call.hears("ask", samples, settle="end")
+        call.wait(after)
+        call.says("coffee", length=0.4)
+        call.wait(2.0)
+        assert [f.text for f in call.facts(ft.TurnCommitted)] == ["coffee"], (after, words)
 
 
 def test_the_echo_of_one_word_begins_right_after_the_word_does() -> None:

@@ -22,7 +22,7 @@ def echoes_are_words(patch: pytest.MonkeyPatch) -> None:
 
 def an_echo_is_whatever_was_ever_said(patch: pytest.MonkeyPatch) -> None:
     real = echo.saying
-    patch.setattr(echo, "saying", lambda view, since: real(view, since - 60.0))
+    patch.setattr(echo, "saying", lambda view, since, *, begun=False: real(view, since - 60.0, begun=begun))
 
 
 def the_warm_up_deafens(patch: pytest.MonkeyPatch) -> None:

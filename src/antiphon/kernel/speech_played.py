@@ -196,10 +196,9 @@ def on_gate(state: SpeechState, signal: GateChanged, view: KernelState, out: Out
     if signal.name == gates.HOLD and speech is not None:
         if gates.HOLD not in view.gates:
             _go_on(speech, view, out)
-        elif speech.phase == "paused" or move(speech, "pause"):
-            out.effect(
-                Pause(speech=speech.id)
-            )  # also where the reflex has paused it: the plane is not to go on by itself
+        else:  # also where the reflex has paused it: the plane is not to go on by itself
+            move(speech, "pause")
+            out.effect(Pause(speech=speech.id))
             out.cancel_timer(f"speech.watch:{speech.id}")
     reflex(state, view, out)
 
