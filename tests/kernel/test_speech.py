@@ -312,7 +312,9 @@ def test_what_the_reflex_had_paused_does_not_go_on_into_the_music_on_hold() -> N
     over(call, "")
     call.send(ev.Vad(edge="end", at=call.now), ev.LegHeld(leg="phone", held=True))
     assert call.last(fx.Pause).speech == speech
+    call.send(ev.AutoResumed(speech=speech, position=20_000))  # it crossed the pause on its way
     call.wait(60.0)
+    assert not call.all(fx.Stop)
     assert not call.all(fx.Resume)
     call.send(ev.LegHeld(leg="phone", held=False))
     assert call.one(fx.Resume).speech == speech

@@ -103,6 +103,8 @@ def _hold(speech: Speech, out: Out) -> None:
 
 def on_resumed_by_plane(state: SpeechState, event: AutoResumed, view: KernelState, out: Out) -> None:
     speech = state.speeches.get(event.speech)
+    if gates.HOLD in view.gates:
+        return  # it had not heard of the hold yet
     if speech is not None and move(speech, "resume"):
         speech.position = max(speech.position, event.position)
         speech.acked_at = out.now

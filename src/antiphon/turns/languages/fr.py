@@ -62,7 +62,7 @@ FRENCH = Language(
         (r"\bdate de naissance\b|\bdate d'expiration\b|\bpin\b|\bchiffres?\b", "digits", 0),
         (r"\b(numéro|code)\b", "digits", 0),
     ),
-    regions=("fr", "ca"),
+    regions=("fr",),
     confirms=r"\b((c'est|est ce) (bien )?(ça|correct|exact|bon)|correct|exact|n'est ce pas|oui ou non|d'accord|c'est bon)$",
     polar=(
         r"^(est ce que|est ce|avez vous|êtes vous|voulez vous|souhaitez vous|puis je|pouvez vous|pourriez vous|dois je"
