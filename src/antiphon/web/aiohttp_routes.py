@@ -52,7 +52,10 @@ def aiohttp_routes(calls: Calls, path: str) -> list[web.AbstractRouteDef]:
         )
         if not socket.can_prepare(request).ok:
             return _response(Response(426, b"A WebSocket is spoken here.", {"Upgrade": "websocket"}))
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:  # the page has gone meanwhile; nobody reads the answer
+            return _response(Response(400))
         await calls.serve(plain, AiohttpSocket(socket))
         return socket
 

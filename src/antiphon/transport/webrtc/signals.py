@@ -8,7 +8,7 @@ offer of that peer connection.
 
 To the leg::
 
-    {"type": "offer", "id": 1, "sdp": "v=0..."}             a peer connection; audio, sendrecv
+    {"type": "offer", "id": 1, "sdp": "v=0..."}             a peer connection; audio, sendrecv (recvonly: no microphone)
     {"type": "candidate", "id": 1, "candidate": "candidate:... typ host ..."}    trickled; null or "": there are no more
     {"type": "playout", "played": 12.34, "delay": 0.085}    about five times a second, while connected
     {"type": "mute", "muted": true}                         capture gives silence; time goes on

@@ -13,9 +13,11 @@
   const LEVEL_EVERY = 60; // ms between two level events
   const RETRY = [250, 500, 1000, 2000, 4000]; // ms before each try to come back
   const LOST_AFTER = 3000; // ms that a peer connection may be disconnected before it is made anew
+  const CONNECT_WITHIN = 20000; // ms from an offer until the sound must be up
   const LAST_WORDS = 2000; // ms after hanging up in which the server may say what the call came to
   const OPUS_RATE = 48000; // Hz of RTP timestamps
   const KEY = "antiphon.call";
+  const PASSING = ["unreachable", "failed", "busy", "limited"]; // refusals after which coming back is tried again
 
   /** What went wrong: `code` for programs, `message` and `hint` for people. */
   class AntiphonError extends Error {
@@ -50,6 +52,9 @@
       this.microphone = null; // MediaStream of the caller
       this.remoteStream = null; // MediaStream of the agent
       this.stats = null; // the newest measures of the connection, from the server
+      this._call = null; // the call of now; an await may outlast it: its `over` then says how it ended
+      this._up = false; // whether the socket has been welcomed
+      this._resume = "";
       this._devices = { input: "", output: "" };
       this._offers = 0;
       this._tries = 0;
@@ -78,22 +83,26 @@
       if (!globalThis.RTCPeerConnection || !globalThis.WebSocket) {
         throw new AntiphonError("unsupported", "This browser cannot make calls.", "Any current browser can.");
       }
+      const call = (this._call = { over: null });
       this._setState("connecting");
-      this._finished = false;
       this._lingering?.close(1000);
       this._lingering = null;
       this._tries = 0;
       this._makeContext();
       try {
-        this.microphone = microphone ? await this._capture() : null;
-        await this._open();
+        this.microphone = microphone ? await this._capture(call) : null;
+        await this._open(call);
+        if (call.over) throw cutShort(call);
         globalThis.addEventListener("online", this._onOnline);
         await this._offer();
+        if (call.over) throw cutShort(call);
       } catch (error) {
-        const known = error instanceof AntiphonError ? error : new AntiphonError("failed", String(error.message || error));
+        if (call.over) throw cutShort(call);
+        const why = known(error);
         this._send({ type: "bye" });
-        this._finish({ reason: known.code, message: known.message }, { quiet: true });
-        throw known;
+        // What failed before the server was reached says nothing about the call to come back to.
+        this._finish({ reason: why.code, message: why.message }, { quiet: true, keep: !this.session });
+        throw why;
       }
     }
 
@@ -112,9 +121,9 @@
       this._emit("muted", { muted });
     }
 
-    /** Say something in writing: it is a turn of the caller's. */
+    /** Say something in writing: it is a turn of the caller's. Returns whether it went: not while the connection is away. */
     sendText(text) {
-      if (text.trim()) this._send({ type: "text", text: text.trim() });
+      return Boolean(text.trim()) && this._up && this._send({ type: "text", text: text.trim() });
     }
 
     /** Press keys: 0-9 * # A-D. */
@@ -148,7 +157,7 @@
 
     // --- microphone and loudspeaker ------------------------------------------------------------------------------
 
-    async _capture() {
+    async _capture(call) {
       if (!globalThis.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
         throw new AntiphonError(
           "insecure",
@@ -164,6 +173,10 @@
       } catch (error) {
         throw microphoneError(error);
       }
+      if (call.over) {
+        for (const track of stream.getTracks()) track.stop();
+        throw cutShort(call);
+      }
       for (const track of stream.getAudioTracks()) {
         track.enabled = !this.muted;
         track.onended = () => this._problem("microphone-lost", "The microphone is gone.", "Choose another one.");
@@ -174,9 +187,9 @@
 
     async _recapture() {
       if (!this.microphone) return;
-      const old = this.microphone;
-      this.microphone = await this._capture();
-      for (const track of old.getTracks()) track.stop();
+      const stream = await this._capture(this._call);
+      for (const track of this.microphone.getTracks()) track.stop();
+      this.microphone = stream;
       await this._sender?.replaceTrack(this.microphone.getAudioTracks()[0]);
     }
 
@@ -215,18 +228,15 @@
     // --- the socket ----------------------------------------------------------------------------------------------
 
     /** Open the socket and say hello; resolves with the welcome. */
-    async _open() {
+    async _open(call) {
       const token = typeof this.token === "function" ? await this.token() : this.token;
+      if (call.over) throw cutShort(call);
       const address = new URL("socket", this.base);
       address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
       return new Promise((resolve, reject) => {
         const socket = (this._socket = new WebSocket(address));
         let opened = false;
         let problem = null;
-        const welcomed = (message) => {
-          this._welcome(message);
-          resolve(message);
-        };
         socket.onopen = () => {
           opened = true;
           socket.send(JSON.stringify({ type: "hello", token, resume: this._remembered() }));
@@ -235,14 +245,18 @@
           const message = JSON.parse(event.data);
           if (socket === this._lingering) return void this._lastWords(message);
           if (socket !== this._socket) return;
-          if (message.type === "welcome") welcomed(message);
-          else if (message.type === "error" && !this.session) problem = message;
+          if (message.type === "welcome") {
+            this._up = true;
+            this._welcome(message);
+            resolve();
+          } else if (message.type === "error" && !this._up) problem = message;
           else this._take(message);
           if (message.type === "ended") reject(new AntiphonError(message.reason, message.message));
         };
         socket.onclose = async (event) => {
-          if (socket !== this._socket) return;
+          if (socket !== this._socket) return reject(cutShort(call));
           this._socket = null;
+          if (this._up) return this._socketClosed(event);
           if (problem || refusedFor(event.code)) {
             reject(new AntiphonError(refusedFor(event.code) || "refused", problem?.error || event.reason, problem?.hint));
           } else if (!opened) {
@@ -250,7 +264,6 @@
           } else {
             reject(new AntiphonError("unreachable", "The server closed the connection."));
           }
-          this._socketClosed(event);
         };
       });
     }
@@ -269,43 +282,46 @@
       return new AntiphonError("unreachable", "The server cannot be reached.", "Is it running? Is the network up?");
     }
 
+    /** Returns whether there was a socket to send it on. */
     _send(message) {
-      if (this._socket?.readyState === WebSocket.OPEN) this._socket.send(JSON.stringify(message));
+      if (this._socket?.readyState !== WebSocket.OPEN) return false;
+      this._socket.send(JSON.stringify(message));
+      return true;
     }
 
+    /** A socket that had been welcomed is gone. 1013 is no refusal then: the server lets a page that is too slow come back. */
     _socketClosed(event) {
-      if (this._finished || this.state === "connecting") return;
+      this._up = false;
       if (event.code === 4409) return this._finish({ reason: "replaced", message: event.reason }, { keep: true });
-      if (refusedFor(event.code)) return this._finish({ reason: refusedFor(event.code), message: event.reason });
+      if (event.code !== 1013 && refusedFor(event.code)) {
+        return this._finish({ reason: refusedFor(event.code), message: event.reason });
+      }
       this._comeBack();
     }
 
     /** Try until the server takes us back or says that the call is over. */
     async _comeBack() {
+      const call = this._call;
+      const lostAt = performance.now();
       this._setState("reconnecting");
-      this._lostAt ??= performance.now();
-      while (!this._finished) {
-        const wait = RETRY[Math.min(this._tries++, RETRY.length - 1)];
-        await new Promise((resolve) => this._after(wait, resolve));
-        if (this._finished) return;
+      for (let tries = 0; !this._up; tries++) {
+        await new Promise((resolve) => this._after(RETRY[Math.min(tries, RETRY.length - 1)], resolve));
+        if (call.over) return;
         try {
-          await this._open();
-          this._tries = 0;
-          this._lostAt = undefined;
-          if (this._peer?.connectionState === "connected") this._setState("connected");
-          else await this._offer();
-          if (this.muted) this._send({ type: "mute", muted: true });
-          return;
+          await this._open(call);
         } catch (error) {
-          if (this._finished) return;
-          if (performance.now() - this._lostAt > 1000 * (this.resumeWindow ?? 60)) {
+          if (call.over) return;
+          const { code, message } = known(error);
+          if (!PASSING.includes(code)) return this._finish({ reason: code, message });
+          if (performance.now() - lostAt > 1000 * this.resumeWindow) {
             return this._finish({ reason: "unreachable", message: "The server could not be reached again." });
           }
-          if (!["unreachable", "failed", "busy", "limited"].includes(error.code)) {
-            return this._finish({ reason: error.code, message: error.message });
-          }
         }
+        if (call.over) return;
       }
+      if (this._peer?.connectionState !== "connected") return this._offerAgain();
+      this._setState("connected");
+      this._send({ type: "mute", muted: this.muted });
     }
 
     _welcome(message) {
@@ -337,7 +353,8 @@
         case "candidate":
           return message.id === this._offers ? this._candidate(message.candidate) : undefined;
         case "connection":
-          return message.id === this._offers && message.state === "lost" ? this._peerLost() : undefined;
+          if (message.id === this._offers && ["lost", "closed"].includes(message.state)) this._peerLost();
+          return;
         case "stats":
           this.stats = message;
           return this._emit("stats", message);
@@ -366,7 +383,7 @@
 
     // --- the peer connection -------------------------------------------------------------------------------------
 
-    /** Make a peer connection and offer it; it replaces the one before. */
+    /** Make a peer connection and offer it; it replaces the one before, and may be replaced while it is being made. */
     async _offer() {
       this._closePeer();
       const id = ++this._offers;
@@ -382,10 +399,31 @@
       peer.ontrack = ({ track, streams }) => this._hear(streams[0] || new MediaStream([track]));
       const track = this.microphone?.getAudioTracks()[0];
       const streams = this.microphone ? [this.microphone] : [];
-      this._sender = peer.addTransceiver(track || "audio", { direction: "sendrecv", streams }).sender;
-      await peer.setLocalDescription(await peer.createOffer());
+      this._sender = peer.addTransceiver(track || "audio", { direction: track ? "sendrecv" : "recvonly", streams }).sender;
+      try {
+        await peer.setLocalDescription(await peer.createOffer());
+      } catch (error) {
+        if (peer === this._peer) throw error;
+      }
+      if (peer !== this._peer) return;
       this._send({ type: "offer", id, sdp: peer.localDescription.sdp });
+      if (this.muted) this._send({ type: "mute", muted: true });
+      this._lost = this._after(CONNECT_WITHIN, () => this._offerFailed(peer));
       this._playout = this._every(PLAYOUT_EVERY, () => this._report(peer));
+    }
+
+    _offerAgain() {
+      this._offer().catch(() => this._peerLost());
+    }
+
+    /** An offer has come to nothing. Where it was not even answered, the socket may be dead without knowing it. */
+    _offerFailed(peer) {
+      if (!this._up || peer.signalingState !== "have-local-offer") return this._peerLost();
+      const socket = this._socket;
+      this._socket = null;
+      this._up = false;
+      socket.close(1000);
+      this._comeBack();
     }
 
     async _answered(sdp) {
@@ -402,7 +440,7 @@
 
     async _candidate(candidate) {
       if (this._candidates) return void this._candidates.push(candidate);
-      const init = candidate ? { candidate, sdpMid: "0", sdpMLineIndex: 0 } : undefined;
+      const init = candidate ? { candidate, sdpMLineIndex: 0 } : undefined;
       await this._peer?.addIceCandidate(init).catch(() => {});
     }
 
@@ -411,6 +449,7 @@
       if (state === "connected") {
         this._stop(this._lost);
         this._everUp = true;
+        this._tries = 0;
         this._setState("connected");
       } else if (state === "disconnected") {
         this._stop(this._lost);
@@ -420,9 +459,9 @@
       }
     }
 
-    /** No way through any more: try another. */
+    /** No way through any more: try another. While the socket is away there is nobody to offer it to; then _comeBack does. */
     _peerLost() {
-      if (this._finished || !this._socket) return;
+      if (!this._up) return;
       this._stop(this._lost);
       if (!this._everUp && this._offers > 2) {
         this._problem(
@@ -432,7 +471,7 @@
         );
       }
       this._setState("reconnecting");
-      this._lost = this._after(RETRY[Math.min(this._tries++, RETRY.length - 1)], () => this._offer());
+      this._lost = this._after(RETRY[Math.min(this._tries++, RETRY.length - 1)], () => this._offerAgain());
     }
 
     _networkChanged() {
@@ -506,8 +545,9 @@
 
     /** linger: the server's last words (captions cut off, times) are still taken, for a moment. */
     _finish(detail, { quiet = false, keep = false, linger = false } = {}) {
-      if (this._finished) return;
-      this._finished = true;
+      if (!this._call) return;
+      this._call.over = detail;
+      this._call = null;
       if (!keep) this._remember("");
       this._closePeer();
       globalThis.removeEventListener("online", this._onOnline);
@@ -517,9 +557,13 @@
       this.element.srcObject = null;
       const socket = this._socket;
       this._socket = null;
-      if (linger) this._lingering = socket;
-      if (linger && socket) setTimeout(() => socket.close(1000), LAST_WORDS);
-      else socket?.close(1000);
+      if (linger && this._up) {
+        this._lingering = socket;
+        setTimeout(() => socket.close(1000), LAST_WORDS);
+      } else {
+        socket?.close(1000);
+      }
+      this._up = false;
       this._context?.close().catch(() => {});
       this._context = this.microphone = this.remoteStream = null;
       this.session = "";
@@ -529,10 +573,11 @@
     }
 
     _remembered() {
-      return this.storage?.getItem(`${KEY}:${this.base.pathname}`) || "";
+      return this._resume || this.storage?.getItem(`${KEY}:${this.base.pathname}`) || "";
     }
 
     _remember(resume) {
+      this._resume = resume;
       if (resume) this.storage?.setItem(`${KEY}:${this.base.pathname}`, resume);
       else this.storage?.removeItem(`${KEY}:${this.base.pathname}`);
     }
@@ -592,8 +637,20 @@
 
   /** A refusal by the socket's close code, as a word; "" for a close that is none. */
   function refusedFor(code) {
-    const words = { 1009: "too-big", 1013: "busy", 4400: "malformed", 4401: "unauthorised", 4403: "forbidden" };
+    const words = { 1009: "too-big", 1013: "busy", 4400: "malformed", 4401: "unauthorised" };
     return { ...words, 4408: "timeout", 4409: "replaced", 4429: "limited", 4503: "busy" }[code] || "";
+  }
+
+  /** Any error as one of ours. */
+  function known(error) {
+    return error instanceof AntiphonError ? error : new AntiphonError("failed", String(error.message || error));
+  }
+
+  /** For what was still waiting when its call ended. */
+  function cutShort(call) {
+    const { reason, message } = call.over ?? {};
+    if (reason && reason !== "participant_disconnected") return new AntiphonError(reason, message);
+    return new AntiphonError("cancelled", "You hung up.");
   }
 
   function microphoneError(error) {

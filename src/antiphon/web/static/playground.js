@@ -25,6 +25,7 @@
   globalThis.call = call; // for the browser's console
   let began = 0;
   let typingOnly = false;
+  let hungUp = false; // by the button
 
   /** The token comes after the # of the printed address: it is sent to nobody but by the hello, and kept for reloads. */
   function token() {
@@ -40,6 +41,7 @@
 
   async function start({ microphone = true } = {}) {
     hideBanner();
+    hungUp = false;
     typingOnly = !microphone;
     if (!call.resumable) clearCaptions();
     try {
@@ -53,14 +55,16 @@
   }
 
   function problem(error) {
+    if (error.code === "cancelled") return;
     const offer = { "microphone-denied": 1, "no-microphone": 1, "microphone-busy": 1, insecure: 1 };
     const action = offer[error.code] ? ["Type instead", () => start({ microphone: false })] : null;
     banner(error.message, error.hint, action);
   }
 
   $("talk").onclick = () => {
-    if (call.state === "idle" || call.state === "ended") start();
-    else call.disconnect();
+    if (call.state === "idle" || call.state === "ended") return start();
+    hungUp = true;
+    call.disconnect();
   };
 
   call.on("state", ({ state }) => {
@@ -75,12 +79,12 @@
     showState();
   });
   call.on("agentState", showState);
-  call.on("ended", ({ reason, message }) => {
+  call.on("ended", ({ message }) => {
     $("orb").dataset.agent = "";
     meter("caller", -100);
     meter("agent", -100);
     settle();
-    if (reason !== "participant_disconnected") banner(message || SAYS.ended, "Press Talk for a new call.");
+    if (!hungUp) banner(message || SAYS.ended, "Press Talk for a new call.");
   });
   call.on("error", (error) => {
     if (error.code === "microphone-lost" || call.state !== "idle") banner(error.message, error.hint, null, error.code);
@@ -232,6 +236,14 @@
     if (pressed > 0 && event.timeStamp - pressed > HOLD) call.mute(true);
     pressed = 0;
   });
+  globalThis.addEventListener("blur", () => {
+    if (pressed > 0) call.mute(true); // the key comes up elsewhere
+    pressed = 0;
+  });
+  document.addEventListener("click", (event) => {
+    // a button that keeps the focus would be pressed by the space bar that is meant to mute
+    if (event.detail > 0) event.target.closest("button")?.blur();
+  });
 
   $("typing").onsubmit = async (event) => {
     event.preventDefault();
@@ -239,8 +251,8 @@
     if (!text) return;
     if (call.state === "idle" || call.state === "ended") await start({ microphone: false });
     if (call.state === "idle" || call.state === "ended") return;
-    call.sendText(text);
-    $("words").value = "";
+    if (call.sendText(text)) $("words").value = "";
+    else banner("You are not connected just now.", "Your text stays in the box: send it when the call is back.", null, "connection");
   };
 
   $("settings").onclick = () => {
