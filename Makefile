@@ -24,7 +24,7 @@ help:
 $(VENV)/installed: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Antiphon needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@echo "Installing Antiphon and its dependencies into $(VENV) (about 150 MB to fetch, 500 MB on disk)"
+	@echo "Installing Antiphon and its dependencies into $(VENV) (about 200 MB to fetch, 700 MB on disk)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 	  echo "The module venv is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --require-hashes -r constraints.txt

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 CLIP = "backchannel."
 """Keys of the clips begin with it; a number follows."""
-LIKELY = 0.3
-"""Score of the end-of-turn model up to which the caller surely goes on."""
 
 
 def nod(state: TurnState, view: KernelState, out: Out) -> None:

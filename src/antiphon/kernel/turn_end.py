@@ -15,7 +15,7 @@ from antiphon.kernel.events import (
     Typed,
 )
 from antiphon.kernel.facts import TurnDropped as TurnDroppedFact
-from antiphon.kernel.listening import LIKELY, nod
+from antiphon.kernel.listening import nod
 from antiphon.kernel.signals import (
     Closing,
     Speculable,
@@ -83,7 +83,7 @@ def on_score(state: TurnState, event: EndScore, view: KernelState, out: Out) -> 
         state.score, state.scored_at = event.probability, state.asked_at
     if state.phase != "pause" or state.waiting:
         return
-    if event.probability is not None and event.probability <= LIKELY:
+    if event.probability is not None and event.probability <= endpointing.LIKELY:
         nod(state, view, out)
     schedule(state, view, out)
     again = state.last_speech + state.asked_at + endpointing.SCORE_EVERY

@@ -36,7 +36,7 @@ NEUTRAL = 0.5
 AGREES = 0.5
 """Score from which the audio says the same as a complete answer's words."""
 LIKELY = 0.3
-"""Score above which a reply is worth preparing."""
+"""Score above which a reply is worth preparing; up to it the caller surely goes on."""
 UNCERTAIN = (0.05, 0.85)
 """Scores between these are asked for again while the pause lasts."""
 SCORE_EVERY = 0.2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,7 +59,7 @@ class MCPToolOptions(msgspec.Struct, frozen=True, kw_only=True):
     progress: Literal["event", "tell"] = "event"
 
 
-class MCPServer(Toolset):
+class MCPServer(Toolset, ABC):
     """A server and what is offered of it. Make an ``MCPServerStdio`` or an ``MCPServerHTTP``.
 
     ``name``: in errors and logs. ``namespace``: put before each tool's name, as ``namespace__tool``. ``allow``,
@@ -99,8 +100,9 @@ class MCPServer(Toolset):
         self._listed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @abstractmethod
     def _transport(self) -> Open:
-        raise NotImplementedError
+        """How its connection is opened."""
 
     @property
     def tools(self) -> list[FunctionTool]:
