@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from antiphon.chat.items import AgentConfigUpdate as AgentConfigUpdate
     from antiphon.chat.items import AgentHandoff as AgentHandoff
     from antiphon.chat.items import ChatMessage as ChatMessage
+    from antiphon.chat.items import ConversationSummary as ConversationSummary
     from antiphon.chat.items import FunctionCall as FunctionCall
     from antiphon.chat.items import FunctionCallOutput as FunctionCallOutput
     from antiphon.chat.media import AudioContent as AudioContent
@@ -84,6 +85,7 @@ _HOMES = {
     "AgentConfigUpdate": "chat.items",
     "AgentHandoff": "chat.items",
     "ChatMessage": "chat.items",
+    "ConversationSummary": "chat.items",
     "FunctionCall": "chat.items",
     "FunctionCallOutput": "chat.items",
     "AudioContent": "chat.media",

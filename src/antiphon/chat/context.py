@@ -13,6 +13,7 @@ from antiphon.chat.items import (
     AgentHandoff,
     ChatItem,
     ChatMessage,
+    ConversationSummary,
     FunctionCall,
     FunctionCallOutput,
     Role,
@@ -99,6 +100,8 @@ class ChatContext:
                 return not exclude_handoff
             if isinstance(item, AgentConfigUpdate):
                 return not exclude_config_update
+            if isinstance(item, ConversationSummary):
+                return True
             if exclude_instructions and item.role in ("system", "developer"):
                 return False
             return not (exclude_empty_message and not item.content)

@@ -27,6 +27,10 @@ class ChatMessage(msgspec.Struct, tag="message", tag_field="type", kw_only=True)
     created_at: float = 0.0
     """Seconds of session time at which it became part of the conversation."""
     metrics: dict[str, float] = msgspec.field(default_factory=dict)
+    volatile: bool = False
+    """Part of one prompt only: it will not stand here like this in the next one, so no cache should end with it."""
+    cache_breakpoint: bool = False
+    """A prompt is the same up to here from request to request: services that are told so cache it."""
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
@@ -36,23 +40,29 @@ class ChatMessage(msgspec.Struct, tag="message", tag_field="type", kw_only=True)
 
 
 class FunctionCall(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
-    """A tool call that the model asked for. ``arguments``: JSON text."""
+    """A tool call that the model asked for. ``arguments``: JSON text. ``group_id``: the same for all calls of one step.
+    ``extra``: what the service that made the call wants back with it, by its vendor: never read, only sent back."""
 
     id: str
     call_id: str
     name: str
     arguments: str
+    group_id: str = ""
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
     created_at: float = 0.0
 
 
 class FunctionCallOutput(msgspec.Struct, tag="function_call_output", tag_field="type", kw_only=True):
-    """The result of a tool call, as the model reads it."""
+    """The result of a tool call, as the model reads it: text, and pictures where the model takes them. ``volatile``: a
+    placeholder, the call still runs."""
 
     id: str
     call_id: str
     name: str
     output: str
     is_error: bool = False
+    media: list[ImageContent | AudioContent] = msgspec.field(default_factory=list)
+    volatile: bool = False
     created_at: float = 0.0
 
 
@@ -75,4 +85,12 @@ class AgentConfigUpdate(msgspec.Struct, tag="agent_config_update", tag_field="ty
     created_at: float = 0.0
 
 
-ChatItem = ChatMessage | FunctionCall | FunctionCallOutput | AgentHandoff | AgentConfigUpdate
+class ConversationSummary(msgspec.Struct, tag="summary", tag_field="type", kw_only=True):
+    """Stands for everything before it that is not here any more."""
+
+    id: str
+    text: str
+    created_at: float = 0.0
+
+
+ChatItem = ChatMessage | FunctionCall | FunctionCallOutput | AgentHandoff | AgentConfigUpdate | ConversationSummary

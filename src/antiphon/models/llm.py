@@ -23,11 +23,13 @@ class ToolSpec(msgspec.Struct, frozen=True):
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True):
-    """A whole tool call as the model asked for it. ``arguments``: JSON text, not yet checked."""
+    """A whole tool call as the model asked for it. ``arguments``: JSON text, not yet checked. ``extra``: what the service
+    wants back with this call in later requests (a thought's signature), by vendor: JSON data that nobody else reads."""
 
     call_id: str
     name: str
     arguments: str
+    extra: dict[str, Any] = {}
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from antiphon.chat.context import ChatContext, new_id
 from antiphon.errors import ModelError
 from antiphon.models.codec import ServiceFault, WireRequest
 from antiphon.models.llm import ChatChunk, ToolCallDelta, ToolChoice, ToolSpec, Usage
-from antiphon.providers.openai_messages import messages_of
+from antiphon.providers.formats.openai_chat import messages_of, tools_of
 from antiphon.providers.reasoning import ReasoningFilter
 
 MAX_ARGUMENTS = 1024 * 1024
@@ -53,7 +53,7 @@ class OpenAIChatCodec:
         if self.quirks.stream_usage:
             body["stream_options"] = {"include_usage": True}
         if tools:
-            body["tools"] = [{"type": "function", "function": msgspec.to_builtins(tool)} for tool in tools]
+            body["tools"] = tools_of(tools)
             body["tool_choice"] = tool_choice
             if self.quirks.parallel_tool_calls:
                 body["parallel_tool_calls"] = True

@@ -1,0 +1,1 @@
+"""Conversations as the requests of each vendor: pure functions, one file a format."""
