@@ -18,8 +18,9 @@ from antiphon.wire.resolve import llm_from_string
 @pytest.mark.parametrize(
     ("kind", "given", "error", "says"),
     [
-        ("stt", "deepgram/nova-3", NotSupportedError, "deepgram/nova-3"),
-        ("tts", "cartesia/sonic-3", NotSupportedError, "cartesia/sonic-3"),
+        ("stt", "nobody/nova-3", NotSupportedError, "nobody"),
+        ("tts", "deepgram", ConfigurationError, "provider/model"),
+        ("turn_detector", "nobody/ends", NotSupportedError, "nobody/ends"),
         ("llm", "nobody/knows-this", NotSupportedError, "nobody"),
         ("llm", "gpt-4o", ConfigurationError, "provider/model"),
         ("llm", 7, ConfigurationError, "not a LLM"),

@@ -78,7 +78,7 @@ def test_a_proxy_is_used_for_others_but_never_for_this_machine(monkeypatch: pyte
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("https_proxy", "http://proxy.example:3129")
     monkeypatch.setenv("no_proxy", "inside.example")
-    assert http._proxy("https://api.example/v1/x") == "http://proxy.example:3129"
-    assert http._proxy("http://api.example/v1/x") == "http://proxy.example:3128"
+    assert http.proxy_for("https://api.example/v1/x") == "http://proxy.example:3129"
+    assert http.proxy_for("http://api.example/v1/x") == "http://proxy.example:3128"
     for local in ("http://127.0.0.1:8080/v1", "http://localhost/v1", "http://[::1]:80/v1", "http://inside.example/v1"):
-        assert http._proxy(local) is None
+        assert http.proxy_for(local) is None

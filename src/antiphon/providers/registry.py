@@ -71,9 +71,30 @@ ROWS: tuple[ProviderRow, ...] = (
     ),
 )
 
+
+class SpeechRow(msgspec.Struct, frozen=True):
+    """A provider of speech. ``factory``: ``module:attribute`` of the class that a user would write, imported on use; it takes
+    ``model=`` and ``base_url=``. ``variant``: the argument that what follows a colon in a model string becomes."""
+
+    prefix: str
+    kind: Literal["stt", "tts"]
+    factory: str
+    model: str
+    variant: str
+
+
+SPEECH: tuple[SpeechRow, ...] = (
+    SpeechRow("deepgram", "stt", "antiphon.providers.deepgram:STT", model="nova-3", variant="language"),
+    SpeechRow("cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice"),
+)
+
 OWN_SERVER_KEY = "OPENAI_COMPATIBLE_API_KEY"
 """Key for ``openai/NAME@BASE_URL``: OpenAI's own key is never sent to another host."""
 
 
 def row_of(prefix: str) -> ProviderRow | None:
     return next((row for row in ROWS if row.prefix == prefix), None)
+
+
+def speech_row_of(prefix: str, kind: str) -> SpeechRow | None:
+    return next((row for row in SPEECH if row.prefix == prefix and row.kind == kind), None)

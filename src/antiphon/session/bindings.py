@@ -25,7 +25,7 @@ LOCAL = {
     "turn_detector": "local/smart-turn-v3.2",
 }
 logger = logging.getLogger("antiphon")
-_made: WeakSet[LLM] = WeakSet()
+_made: WeakSet[Any] = WeakSet()
 """Models made here from strings: nobody else holds them, so the session that used them closes them."""
 
 
@@ -62,17 +62,17 @@ def resolve(kind: str, given: Any) -> Any:
         raise ConfigurationError(f"{kind}={given!r} is not a model string.", hint="Write it as 'provider/model'.")
     if provider == "local":
         return _of_kind(kind, given, import_module("antiphon.local").resolve(given))
-    if kind == "llm":
-        model = import_module("antiphon.wire.resolve").llm_from_string(given)
-        _made.add(model)
-        return model
-    raise NotSupportedError(
-        f"{kind}={given!r}: this version serves no provider of that kind by name.",
-        hint=f"Use 'local/...' or pass a {KINDS[kind].__name__} object.",
-    )
+    if kind == "turn_detector":
+        raise NotSupportedError(
+            f"{kind}={given!r}: this version serves no provider of that kind by name.",
+            hint=f"Use 'local/...' or pass a {KINDS[kind].__name__} object.",
+        )
+    model = getattr(import_module("antiphon.wire.resolve"), f"{kind}_from_string")(given)
+    _made.add(model)
+    return model
 
 
-def made(models: Iterable[Any]) -> list[LLM]:
+def made(models: Iterable[Any]) -> list[LLM | STT | TTS]:
     """Those that were made from strings."""
     return [model for model in _made if any(model is one for one in models)]
 

@@ -21,6 +21,8 @@ from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
 from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.state import KernelState
 from antiphon.models.llm import LLM, ToolChoice
+from antiphon.models.stt import STT
+from antiphon.models.tts import TTS
 from antiphon.models.turn_detector import StreamingTurnDetector, TurnDetector
 from antiphon.session.bindings import Bound, choose, made
 from antiphon.session.history import chat_items
@@ -178,7 +180,7 @@ class Directory:
             tools=list(tools.values()),
         )
 
-    def made_models(self) -> list[LLM]:
+    def made_models(self) -> list[LLM | STT | TTS]:
         """Models that strings named, of the session and its agents: the session closes them."""
         agents = [choice for agent in self.agents.values() for choice in agent.model_choices.values()]
         return made([*self.models.values(), *agents])

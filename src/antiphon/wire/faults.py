@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-import aiohttp
 import msgspec
 
 from antiphon.errors import ModelError
@@ -77,6 +76,8 @@ def _number(value: str | None) -> float | None:
 
 def connection_error(service: Service, error: Exception) -> ModelError:
     """The error for a connection that failed or broke."""
+    import aiohttp  # here, so that a model object can be made without it
+
     start = service.start_hint.format(model=service.model)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return ModelError(

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import msgspec
+from aiohttp import ClientMiddlewareType
 from yarl import URL
 
 from antiphon.errors import ModelError
@@ -42,8 +43,10 @@ class Deadlines(msgspec.Struct, frozen=True):
 class HttpPool:
     """Sockets kept open between requests. Used from several event loops it keeps one session for each."""
 
-    def __init__(self, *, keepalive: float = 60.0) -> None:
-        self._keepalive = keepalive
+    def __init__(
+        self, *, keepalive: float = 60.0, middlewares: tuple[ClientMiddlewareType, ...] = (), decompress: bool = True
+    ) -> None:
+        self._keepalive, self._middlewares, self._decompress = keepalive, middlewares, decompress
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
     def session(self) -> aiohttp.ClientSession:
@@ -55,7 +58,13 @@ class HttpPool:
         if session is None or session.closed:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keepalive)
             timeout = aiohttp.ClientTimeout(total=None)
-            session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True)
+            session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                auto_decompress=self._decompress,
+                middlewares=self._middlewares,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
             self._sessions[loop] = session
         return session
 
@@ -92,7 +101,7 @@ class Stream:
         """Read over what is left, if it comes at once: only a socket at its answer's end can be used again."""
         try:
             async with asyncio.timeout(DRAIN):
-                await _read(self._response, WHOLE_BODY)
+                await read_body(self._response, WHOLE_BODY)
         except (TimeoutError, aiohttp.ClientError, OSError):
             return
 
@@ -120,14 +129,35 @@ class Stream:
             if events:
                 due, what, limit = loop.time() + self._deadlines.between, "further token", self._deadlines.between
 
-    async def _whole(self) -> str:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it arrives, whatever it is. Raises ``ModelError``."""
+        loop = asyncio.get_running_loop()
+        due, what, limit = self._first_by, "answer", self._deadlines.first
+        while True:
+            try:
+                async with asyncio.timeout_at(due):
+                    chunk = await self._response.content.readany()
+            except TimeoutError:
+                raise deadline_error(self._service, what, limit) from None
+            except (aiohttp.ClientError, OSError) as error:
+                raise connection_error(self._service, error) from error
+            if not chunk:
+                return
+            yield chunk
+            due, what, limit = loop.time() + self._deadlines.between, "further data", self._deadlines.between
+
+    async def body(self, limit: int = WHOLE_BODY) -> bytes:
+        """The whole body, cut after ``limit`` bytes. Raises ``ModelError``."""
         try:
             async with asyncio.timeout_at(self._first_by):
-                body = await _read(self._response, WHOLE_BODY)
+                return await read_body(self._response, limit)
         except TimeoutError:
             raise deadline_error(self._service, "answer", self._deadlines.first) from None
         except (aiohttp.ClientError, OSError) as error:
             raise connection_error(self._service, error) from error
+
+    async def _whole(self) -> str:
+        body = await self.body()
         if self._response.content_type != "application/json":
             raise ModelError(
                 f"{self._service.base_url} answered with {self._response.content_type}, not with a stream of events.",
@@ -167,10 +197,10 @@ async def open_stream(
                     headers={"Accept": "text/event-stream", **request.headers, **headers},
                     timeout=timeout,
                     allow_redirects=False,
-                    proxy=_proxy(url),
+                    proxy=proxy_for(url),
                 )
                 if response.status not in statuses:
-                    body = await _read(response, ERROR_BODY)
+                    body = await read_body(response, ERROR_BODY)
                     raise status_error(service, response.status, response.headers, fault(body))
         except aiohttp.ConnectionTimeoutError:
             raise deadline_error(service, "connection", deadlines.connect) from None
@@ -185,7 +215,8 @@ async def open_stream(
             response.close()
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, cut after ``limit`` bytes."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -194,7 +225,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(body[:limit])
 
 
-def _proxy(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """The proxy the environment names for ``url``; never one for this machine's own servers."""
     parts = URL(url)
     host = parts.host or ""

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, Literal
 
 import msgspec
 from yarl import URL
@@ -19,6 +19,8 @@ from yarl import URL
 from antiphon.errors import ConfigurationError, NotSupportedError
 from antiphon.models.capabilities import LLMCapabilities
 from antiphon.models.llm import LLM
+from antiphon.models.stt import STT
+from antiphon.models.tts import TTS
 from antiphon.wire.faults import Service
 from antiphon.wire.http import Deadlines, HttpPool
 from antiphon.wire.llm import Sleep, WireLLM
@@ -28,7 +30,7 @@ REMOTE = Deadlines()
 LOCAL = Deadlines(connect=2.0, first=30.0, between=10.0)
 """A server of one's own may have to read the model from disk before its first token."""
 
-_FORM = re.compile(r"(?P<prefix>[A-Za-z0-9_.-]+)/(?P<model>[^\s]+?)(?:@(?P<url>https?://[^\s]+))?")
+_FORM = re.compile(r"(?P<prefix>[A-Za-z0-9_.-]+)/(?P<model>[^\s]+?)(?:@(?P<url>(?:https?|wss?)://[^\s]+))?")
 _EXAMPLES = "ollama/qwen3:0.6b, openai/gpt-4o-mini, llamacpp/NAME@http://127.0.0.1:8080/v1"
 
 
@@ -124,19 +126,41 @@ def llm_from_string(
     )
 
 
-def stt_from_string(text: str) -> NoReturn:
-    """Raises ``NotSupportedError``: there are no speech-to-text services by string in this version."""
-    _no_speech(text, "speech-to-text service", "stt")
+def stt_from_string(text: str, **options: Any) -> STT:
+    """A recogniser from its string, ``provider/model[:language][@base_url]``. ``options``: arguments of the provider's own
+    class (``antiphon.providers.deepgram.STT`` and its like).
+
+    Raises ``ConfigurationError`` for a bad string or a missing key, ``NotSupportedError`` for a provider that this version
+    has not.
+    """
+    model = _speech(text, "stt", options)
+    assert isinstance(model, STT)
+    return model
 
 
-def tts_from_string(text: str) -> NoReturn:
-    """Raises ``NotSupportedError``: there are no text-to-speech services by string in this version."""
-    _no_speech(text, "text-to-speech service", "tts")
+def tts_from_string(text: str, **options: Any) -> TTS:
+    """A voice from its string, ``provider/model[:voice][@base_url]``; otherwise as ``stt_from_string``."""
+    model = _speech(text, "tts", options)
+    assert isinstance(model, TTS)
+    return model
 
 
-def _no_speech(text: str, what: str, argument: str) -> NoReturn:
+def _speech(text: str, kind: Literal["stt", "tts"], options: dict[str, Any]) -> object:
     parts = parse_model_string(text)
-    raise NotSupportedError(
-        f"There is no {what} {parts.prefix!r}.",
-        hint=f"This version hears and speaks with local models: leave {argument}= out, or pass a model object.",
-    )
+    registry = import_module("antiphon.providers.registry")
+    row = registry.speech_row_of(parts.prefix, kind)
+    if row is None:
+        known = ", ".join(sorted(f"{row.prefix}/" for row in registry.SPEECH if row.kind == kind))
+        what = {"stt": "speech-to-text", "tts": "text-to-speech"}[kind]
+        raise NotSupportedError(
+            f"There is no {what} service {parts.prefix!r}.",
+            hint=f"There are {known}; without {kind}= the local model is used, and a model object may be passed.",
+        )
+    name, _, variant = parts.model.partition(":")
+    arguments: dict[str, Any] = {"model": name, **options}
+    if variant:
+        arguments[row.variant] = variant
+    if parts.base_url:
+        arguments["base_url"] = parts.base_url
+    module, _, attribute = row.factory.partition(":")
+    return getattr(import_module(module), attribute)(**arguments)

@@ -1,0 +1,36 @@
+"""Reading what a service sends, whatever it is: a field of another type than expected counts as missing.
+
+Owns: JSON -> plain values. Never raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+def message_of(frame: str | bytes) -> dict[str, Any]:
+    """A JSON object, sent as text or as bytes; empty for anything else."""
+    try:
+        data = msgspec.json.decode(frame)
+    except (msgspec.DecodeError, UnicodeError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def text_of(message: dict[str, Any]) -> str:
+    """A frame of text."""
+    return msgspec.json.encode(message).decode()
+
+
+def string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def number(value: object, default: float = 0.0) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+
+
+def integer(value: object, default: int = 0) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default

@@ -1,0 +1,45 @@
+"""API keys: where they are read from, and the error for one that is missing.
+
+Owns: the rule that a key is asked for before a call begins, and goes to its own service alone. Never: what is done with it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from yarl import URL
+
+from antiphon.errors import ConfigurationError
+from antiphon.wire.address import is_loopback
+
+
+def key_for(
+    name: str,
+    *,
+    given: str | None,
+    variable: str,
+    where: str,
+    base_url: str,
+    home: str,
+    environ: Mapping[str, str] | None = None,
+) -> str:
+    """The key for a service. ``variable``: the environment variable it is read from. ``where``: the page where one is made.
+    ``home``: the service's own address: the key in the variable goes there and to this machine (a simulator, a proxy), to no
+    other host unless it was ``given``.
+
+    Raises ``ConfigurationError`` where there is none.
+    """
+    if given is not None and given.strip():
+        return given.strip()
+    host = URL(base_url).host or ""
+    found = (os.environ if environ is None else environ).get(variable, "").strip()
+    if host == URL(home).host:
+        if found:
+            return found
+        raise ConfigurationError(f"{name} needs an API key.", hint=f"Set {variable}. Keys are made at {where}.")
+    if is_loopback(host):
+        return found or "none"
+    raise ConfigurationError(
+        f"{name} at {host} needs a key of its own: {variable} is for {URL(home).host}.", hint="Pass api_key=."
+    )

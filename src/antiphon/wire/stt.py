@@ -1,0 +1,93 @@
+"""A speech recogniser behind a WebSocket: joins a provider's codec with the wire.
+
+Owns: what a model's streams have in common. Never: formats (the codec), sockets (``wire.socket``). Importing it imports
+no network code: that happens with the first connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from antiphon.models.capabilities import STTCapabilities
+from antiphon.models.speech_codec import STTCodec
+from antiphon.models.stt import STT, STTStream
+from antiphon.wire.faults import Service
+from antiphon.wire.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from antiphon.wire.socket import Connector, Socket, SpeechDeadlines
+
+Sleep = Callable[[float], Awaitable[None]]
+RETRY = RetryPolicy(delays=(0.0, 0.1, 0.3, 1.0), budget=3.0)
+
+
+class WireSTT(STT):
+    """A recogniser that a service offers.
+
+    ``codec``: makes the codec of a stream's first socket from the stream's language. ``key``: the API key. ``connector``:
+    opens sockets; without one the model has its own and closes it. ``sleep``: how retries wait.
+    """
+
+    on_core = True
+
+    def __init__(
+        self,
+        codec: Callable[[str], STTCodec],
+        service: Service,
+        *,
+        key: str = "",
+        capabilities: STTCapabilities | None = None,
+        deadlines: SpeechDeadlines | None = None,
+        retry: RetryPolicy = RETRY,
+        connector: Connector | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.provider, self.model = service.name, service.model
+        self.service = service
+        self.capabilities = capabilities or STTCapabilities()
+        self.codec = codec
+        self.retry = retry
+        self.sleep = sleep
+        self._key = key
+        self._deadlines = deadlines
+        self._connector = connector
+        self._owns_connector = connector is None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.provider}/{self.model} at {self.service.base_url})"
+
+    @property
+    def deadlines(self) -> SpeechDeadlines:
+        from antiphon.wire.socket import SpeechDeadlines
+
+        return self._deadlines or SpeechDeadlines()
+
+    def stream(self, *, language: str = "") -> STTStream:
+        from antiphon.wire.stt_stream import WireSTTStream
+
+        return WireSTTStream(self, language)
+
+    async def prewarm(self) -> None:
+        """Open a socket and close it again: proves address, key and model before a call depends on them. A session's own
+        stream connects as the session starts. Raises ``ModelError``."""
+        socket = await self.connect(self.codec(""))
+        await socket.close()
+
+    async def connect(self, codec: STTCodec) -> Socket:
+        """A socket of this model. Raises ``ModelError``."""
+        from antiphon.wire.aiohttp_socket import AiohttpConnector
+        from antiphon.wire.socket import open_socket
+
+        if self._connector is None:
+            self._connector = AiohttpConnector()
+        return await open_socket(self._connector, self.service, codec, key=self._key, deadlines=self.deadlines)
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    async def aclose(self) -> None:
+        if self._owns_connector and self._connector is not None:
+            await self._connector.aclose()

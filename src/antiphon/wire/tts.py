@@ -1,0 +1,100 @@
+"""A voice behind a WebSocket: joins a provider's codec with the wire.
+
+Owns: what a model's streams have in common, its sockets above all. Never: formats (the codec), bytes on a socket. Importing
+it imports no network code: that happens with the first connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from antiphon.models.capabilities import TTSCapabilities
+from antiphon.models.speech_codec import TTSCodec
+from antiphon.models.tts import TTS, TTSStream
+from antiphon.wire.faults import Service
+from antiphon.wire.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from antiphon.wire.socket import Connector, SpeechDeadlines
+    from antiphon.wire.tts_pool import TTSPool
+
+Sleep = Callable[[float], Awaitable[None]]
+RETRY = RetryPolicy(delays=(0.0, 0.1, 0.3, 1.0), budget=3.0)
+
+
+class WireTTS(TTS):
+    """A voice that a service offers.
+
+    ``codec``: makes the codec of a socket. ``key``: the API key. ``connector``: opens sockets; without one the model has
+    its own and closes it. ``sleep``: how retries wait.
+    """
+
+    on_core = True
+
+    def __init__(
+        self,
+        codec: Callable[[], TTSCodec],
+        service: Service,
+        *,
+        key: str = "",
+        capabilities: TTSCapabilities | None = None,
+        deadlines: SpeechDeadlines | None = None,
+        retry: RetryPolicy = RETRY,
+        connector: Connector | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.provider, self.model = service.name, service.model
+        self.service = service
+        self.capabilities = capabilities or TTSCapabilities()
+        self.sample_rate = codec().rules.rate
+        self.codec = codec
+        self.retry = retry
+        self.sleep = sleep
+        self._key = key
+        self._deadlines = deadlines
+        self._connector = connector
+        self._owns_connector = connector is None
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, TTSPool] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.provider}/{self.model} at {self.service.base_url})"
+
+    @property
+    def deadlines(self) -> SpeechDeadlines:
+        from antiphon.wire.socket import SpeechDeadlines
+
+        return self._deadlines or SpeechDeadlines()
+
+    @property
+    def pool(self) -> TTSPool:
+        """The running loop's sockets."""
+        from antiphon.wire.aiohttp_socket import AiohttpConnector
+        from antiphon.wire.tts_pool import TTSPool
+
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None:
+            if self._connector is None:
+                self._connector = AiohttpConnector()
+            pool = TTSPool(self.codec, self.service, self._connector, key=self._key, deadlines=self.deadlines)
+            self._pools[loop] = pool
+        return pool
+
+    def stream(self) -> TTSStream:
+        from antiphon.wire.tts_stream import WireTTSStream
+
+        return WireTTSStream(self)
+
+    async def prewarm(self) -> None:
+        """Open a socket for the first text. Raises ``ModelError``."""
+        await self.pool.prewarm()
+
+    async def aclose(self) -> None:
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.aclose()
+        if self._owns_connector and self._connector is not None:
+            await self._connector.aclose()
