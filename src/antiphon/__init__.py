@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from antiphon.agents.agent import Agent as Agent
     from antiphon.agents.agent import ModelSettings as ModelSettings
     from antiphon.agents.nodes import FlushSentinel as FlushSentinel
+    from antiphon.agents.summary import summarise as summarise
     from antiphon.audio.frames import AudioFrame as AudioFrame
     from antiphon.audio.frames import TimedWord as TimedWord
     from antiphon.chat.context import ChatContext as ChatContext
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agent": "agents.agent",
     "ModelSettings": "agents.agent",
+    "summarise": "agents.summary",
     "AudioFrame": "audio.frames",
     "TimedWord": "audio.frames",
     "ChatContext": "chat.context",

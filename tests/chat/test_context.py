@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from antiphon import AgentHandoff, ChatContext, ChatMessage, FunctionCall, FunctionCallOutput
+from antiphon import AgentHandoff, ChatContext, ChatMessage, ConversationSummary, FunctionCall, FunctionCallOutput
+from antiphon.errors import FormatError
 
 
 def talk() -> ChatContext:
@@ -36,11 +36,16 @@ def test_insert_keeps_time_order() -> None:
 def test_copy_filters() -> None:
     assert ids(talk().copy(exclude_function_call=True, exclude_handoff=True)) == ["s", "u1", "a1"]
     assert ids(talk().copy(exclude_instructions=True, tools=["other"])) == ["u1", "h", "a1"]
+    assert ids(talk().copy(tools=["look"])) == ids(talk())
+    odd = ChatContext([ConversationSummary(id="x", text="Hello."), ChatMessage(id="e", role="user", text=" \n")])
+    assert ids(odd.copy(exclude_instructions=True, exclude_empty_message=True)) == ["x"]
 
 
 def test_truncate_keeps_instructions_and_no_orphan_results() -> None:
     assert ids(talk().truncate(3)) == ["s", "h", "a1"]
+    assert ids(talk().truncate(4)) == ["s", "f", "o", "h", "a1"]
     assert ids(talk().truncate(0)) == ["s"]
+    assert ids(talk().truncate()) == ids(talk())
     with pytest.raises(ValueError, match="negative"):
         talk().truncate(-1)
 
@@ -58,7 +63,7 @@ def test_round_trip_and_equivalence() -> None:
     assert again.is_equivalent(context)
     again.messages[1].text = "Other"
     assert not again.is_equivalent(context)
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(FormatError, match=r"at `\$\[0\].id`"):
         ChatContext.from_dict({"items": [{"type": "message", "id": 1}]})
 
 

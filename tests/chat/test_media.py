@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-import msgspec
 import pytest
 
-from antiphon import AudioContent, ChatContext, ChatMessage, ImageContent
+from antiphon import AudioContent, ChatContext, ChatMessage, FunctionCallOutput, ImageContent
 from antiphon.chat.media import MOST_BYTES, split
 from antiphon.errors import FormatError
 
@@ -55,11 +54,15 @@ def test_bytes_show_in_no_repr() -> None:
     assert repr(ImageContent(url="https://example.com/a.png")) == "ImageContent('https://example.com/a.png')"
 
 
-def test_parts_keep_their_order_behind_the_text() -> None:
+def test_parts_keep_their_order() -> None:
     picture, sound = ImageContent(data=PNG, detail="low"), AudioContent(data=MP3, transcript="hello")
     message = ChatContext().add_message(role="user", content=[picture, "What is this?", sound, "And that?"])
     assert message.text == "What is this?\nAnd that?"
-    assert message.content == [message.text, picture, sound]
+    assert message.content == [picture, "What is this?", sound, "And that?"]
+    message.text = "Short."
+    assert message.content == [picture, "Short.", sound], "a place beyond the text is its end"
+    last = ChatContext().add_message(role="user", content=["Look:", picture])
+    assert last.content == ["Look:", picture] and last.media_at == []
     assert ChatMessage(id="a", role="user", text="", media=[picture]).content == [picture]
 
 
@@ -71,7 +74,7 @@ def test_a_conversation_with_media_is_written_as_json_and_read_back() -> None:
     context.add_message(role="user", content=[AudioContent(data=WAV, transcript="hello")])
     written = json.loads(json.dumps(context.to_dict()))
     again = ChatContext.from_dict(written)
-    assert written["format"] == 2 and again.items == context.items and again.is_equivalent(context)
+    assert written["format"] == 3 and again.items == context.items and again.is_equivalent(context)
 
 
 def test_without_media_the_written_form_has_notes_and_no_bytes() -> None:
@@ -85,9 +88,9 @@ def test_without_media_the_written_form_has_notes_and_no_bytes() -> None:
 def test_the_first_form_is_still_read_and_a_later_one_refused() -> None:
     old = {"items": [{"type": "message", "id": "a", "role": "user", "text": "Hello."}]}
     assert ChatContext.from_dict(old).messages[0].text == "Hello."
-    with pytest.raises(FormatError, match="format 3"):
-        ChatContext.from_dict({"format": 3, "items": []})
-    with pytest.raises(msgspec.ValidationError, match="media"):
+    with pytest.raises(FormatError, match="format 4"):
+        ChatContext.from_dict({"format": 4, "items": []})
+    with pytest.raises(FormatError, match="media"):
         ChatContext.from_dict({"format": 2, "items": [{**old["items"][0], "media": [{"type": "image"}]}]})
 
 
@@ -98,7 +101,7 @@ def test_a_model_reads_what_it_can_take_and_notes_for_the_rest() -> None:
     )
     context.add_message(role="assistant", content=["Like this:", ImageContent(data=PNG)])
     sees = context.readable(images=True).messages
-    assert sees[0].text == "Look:\nmy cat" and len(sees[0].media) == 1
+    assert sees[0].content == ["Look:", ImageContent(data=PNG), "my cat"]
     assert sees[1].text.endswith("cannot perceive.]"), "pictures of the agent's own are shown by no service"
     blind = context.readable().messages
     assert blind[0].text == "Look:\n[Here was a picture, which you cannot perceive.]\nmy cat" and not blind[0].media
@@ -111,3 +114,12 @@ def test_a_message_of_media_alone_is_not_empty() -> None:
     context.add_message(role="user", content=[ImageContent(data=PNG)])
     context.add_message(role="user", content="")
     assert len(context.copy(exclude_empty_message=True)) == 1
+
+
+def test_pictures_of_a_tool_are_read_by_a_model_that_can() -> None:
+    shown = FunctionCallOutput(id="o", call_id="c", name="look", output="A cat.", media=[ImageContent(data=PNG)])
+    context = ChatContext([shown])
+    assert context.readable(images=True).items[0] is shown
+    (blind,) = context.readable().items
+    assert isinstance(blind, FunctionCallOutput) and not blind.media
+    assert blind.output == "A cat.\n[Here was a picture, which you cannot perceive.]"

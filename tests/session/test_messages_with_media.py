@@ -44,7 +44,7 @@ async def typed(llm: ScriptedLLM, user_input: Any, *, agent: Agent | None = None
 async def test_a_picture_goes_to_a_model_that_sees_and_stays_in_the_history() -> None:
     llm = ScriptedLLM("A cat.", images=True)
     history = await typed(llm, ["What is this?", PNG, WAV])
-    assert asked(llm).content == ["What is this?\nmy cat purrs", PNG]
+    assert asked(llm).content == ["What is this?", PNG, "my cat purrs"]
     message = next(item for item in history if isinstance(item, ChatMessage))
     assert message.text == "What is this?" and message.media == [PNG, WAV]
 

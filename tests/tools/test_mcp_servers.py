@@ -165,7 +165,7 @@ def test_a_server_from_npm_over_http(mode: str) -> None:
             )
 
     outputs = run(main())
-    assert outputs[0] == "Echo: hello" and "[image: image/png, " in outputs[1]
+    assert outputs[0] == "Echo: hello" and "tiny image" in outputs[1]
     assert "temperature" in outputs[2] and "resource" in outputs[3].lower() and "message" in outputs[4]
 
 

@@ -6,19 +6,21 @@ from typing import Any, Literal
 
 import msgspec
 
-from antiphon.chat.media import AudioContent, Content, ImageContent
+from antiphon.chat.media import AudioContent, Content, ImageContent, join
 
 Role = Literal["system", "developer", "user", "assistant"]
 
 
 class ChatMessage(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
     """Something that was said or written. For the assistant ``text`` is what the caller heard. ``media``: pictures and
-    sounds that come with the text, and are shown to a model behind it."""
+    sounds that come with the text; ``media_at``: the character of the text before which each of them stands (where it is
+    shorter than ``media``: behind the text)."""
 
     id: str
     role: Role
     text: str
     media: list[ImageContent | AudioContent] = msgspec.field(default_factory=list)
+    media_at: list[int] = msgspec.field(default_factory=list)
     interrupted: bool = False
     estimated: bool = False
     """The cut is an estimate: the voice gave no word times, or the far end no acknowledgement."""
@@ -35,8 +37,8 @@ class ChatMessage(msgspec.Struct, tag="message", tag_field="type", kw_only=True)
 
     @property
     def content(self) -> list[Content]:
-        """All parts in order: the text, where there is any, then the media."""
-        return [*([self.text] if self.text else []), *self.media]
+        """All parts in order: text, pictures, sounds."""
+        return join(self.text, self.media, self.media_at)
 
 
 class FunctionCall(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):

@@ -6,7 +6,7 @@ its kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -64,18 +64,36 @@ Content = str | ImageContent | AudioContent
 """What a message may be made of: words, pictures, sound."""
 
 
-def split(parts: Iterable[Content]) -> tuple[str, list[Media]]:
-    """The words of a message, joined by lines, and its pictures and sounds in order."""
-    texts: list[str] = []
+def split(parts: Iterable[Content]) -> tuple[str, list[Media], list[int]]:
+    """The words of a message, joined by lines; its pictures and sounds in order; and where in the text those stand that
+    are not behind it."""
+    text = ""
     media: list[Media] = []
+    places: list[int] = []
     for part in parts:
         if isinstance(part, str):
-            texts.append(part)
+            text += f"\n{part}" if text and part else part
         elif isinstance(part, ImageContent | AudioContent):
             media.append(part)
+            places.append(len(text))
         else:
             raise TypeError(f"a message is made of str, ImageContent and AudioContent, not {type(part).__name__}")
-    return "\n".join(text for text in texts if text), media
+    return text, media, [place for place in places if place < len(text)]
+
+
+def join(text: str, media: Sequence[Media], places: Sequence[int]) -> list[Content]:
+    """The parts that ``split`` took apart, in order. A place beyond the text is its end."""
+    parts: list[Content] = []
+    start = 0
+    for n, part in enumerate(media):
+        place = places[n] if n < len(places) else len(text)
+        if start < place and (piece := text[start:place].strip("\n")):
+            parts.append(piece)
+        start = max(start, min(place, len(text)))
+        parts.append(part)
+    if piece := text[start:].strip("\n") if start else text:
+        parts.append(piece)
+    return parts
 
 
 def in_words(part: Media) -> str:

@@ -45,7 +45,7 @@ class Message(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
 
 
 class Call(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
-    """``speech``: the step of a reply that asked for it."""
+    """``speech``: the step of a reply that asked for it. ``extra``: JSON that its model's service wants back."""
 
     id: str
     call_id: str
@@ -53,6 +53,7 @@ class Call(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
     arguments: str
     speech: str = ""
     created_at: float = 0.0
+    extra: str = ""
 
 
 class CallOutput(msgspec.Struct, tag="function_call_output", tag_field="type", kw_only=True):
@@ -65,6 +66,7 @@ class CallOutput(msgspec.Struct, tag="function_call_output", tag_field="type", k
     is_error: bool = False
     created_at: float = 0.0
     pending: bool = False
+    media: tuple[str, ...] = ()
 
 
 class Handoff(msgspec.Struct, tag="agent_handoff", tag_field="type", kw_only=True):
@@ -161,6 +163,7 @@ def _intent(to: Conversation, fact: ToolIntent) -> None:
             arguments=fact.arguments,
             speech=fact.speech,
             created_at=fact.at,
+            extra=fact.extra,
         )
     )
 
@@ -172,12 +175,12 @@ def _output(to: Conversation, fact: ToolResult | ToolInDoubt) -> None:
     if to.open_calls.pop(fact.call_id, None) is None:
         return  # one output a call
     to.steps.pop(fact.call_id, None)
-    output, is_error = (IN_DOUBT, True) if isinstance(fact, ToolInDoubt) else (fact.output, fact.is_error)
-    to._place(
-        CallOutput(
-            id=fact.item, call_id=fact.call_id, name=fact.name, output=output, is_error=is_error, created_at=fact.at
-        )
+    item = CallOutput(
+        id=fact.item, call_id=fact.call_id, name=fact.name, output=IN_DOUBT, is_error=True, created_at=fact.at
     )
+    if isinstance(fact, ToolResult):
+        item.output, item.is_error, item.media = fact.output, fact.is_error, fact.media
+    to._place(item)
 
 
 def _late(to: Conversation, fact: ToolResult) -> None:
@@ -189,7 +192,7 @@ def _late(to: Conversation, fact: ToolResult) -> None:
     to._place(
         CallOutput(
             id=fact.item, call_id=call_id, name=fact.name, output=fact.output, is_error=fact.is_error,
-            created_at=fact.at,
+            created_at=fact.at, media=fact.media,
         )
     )  # fmt: skip
 

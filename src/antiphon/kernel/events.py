@@ -255,12 +255,14 @@ class AudioDone(Event, frozen=True, kw_only=True, tag="reply.audio_done"):
 class ToolCall(Event, frozen=True, kw_only=True, tag="reply.tool"):
     """The model asked for a tool; ``known`` is False for a name that no tool has, ``problem`` says why the arguments
     are no good (both become a failed result at once). ``timeout``: seconds it may take (0: the policy's).
-    ``on_duplicate``: what becomes of it while the same call, with the same arguments, runs."""
+    ``on_duplicate``: what becomes of it while the same call, with the same arguments, runs. ``extra``: JSON that the
+    model's service wants back with it; it is kept and never read."""
 
     op: Op
     call_id: str
     name: str
     arguments: str
+    extra: str = ""
     effect: Effectfulness = "write"
     retry: Retry = "never"
     cancellable: bool = False
@@ -329,10 +331,11 @@ class PlaySettled(Event, frozen=True, kw_only=True, tag="play.settled"):
 
 class ToolReturned(Event, frozen=True, kw_only=True, tag="tool.returned"):
     """``agent``: the tool handed over to it. ``reply``: the model should go on with the result.
-    ``cancelled``: it ended because it was cancelled, without an effect."""
+    ``cancelled``: it ended because it was cancelled, without an effect. ``media``: names of its pictures and sounds."""
 
     op: Op
     output: str
+    media: tuple[str, ...] = ()
     is_error: bool = False
     agent: AgentRef | None = None
     reply: bool = True

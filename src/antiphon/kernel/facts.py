@@ -113,7 +113,7 @@ class SpeechDone(Fact, frozen=True, kw_only=True, tag="speech.done"):
 
 
 class ToolIntent(Fact, frozen=True, kw_only=True, tag="tool.intent"):
-    """A call is about to act. ``key``: its idempotency key, fixed here."""
+    """A call is about to act. ``key``: its idempotency key, fixed here. ``extra``: what its model's service wants back."""
 
     call_id: str
     item: str
@@ -123,10 +123,12 @@ class ToolIntent(Fact, frozen=True, kw_only=True, tag="tool.intent"):
     retry: str
     key: str
     speech: str
+    extra: str = ""
 
 
 class ToolResult(Fact, frozen=True, kw_only=True, tag="tool.result"):
-    """A call's output. ``late``: 0 for the first, which its step goes on with; 1, 2, ... for what came of it after that."""
+    """A call's output. ``late``: 0 for the first, which its step goes on with; 1, 2, ... for what came of it after that.
+    ``media``: names of its pictures and sounds."""
 
     call_id: str
     item: str
@@ -134,6 +136,7 @@ class ToolResult(Fact, frozen=True, kw_only=True, tag="tool.result"):
     output: str
     is_error: bool = False
     late: int = 0
+    media: tuple[str, ...] = ()
 
 
 class ToolInDoubt(Fact, frozen=True, kw_only=True, tag="tool.in_doubt"):

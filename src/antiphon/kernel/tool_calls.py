@@ -51,7 +51,7 @@ def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> 
     count = state.seen[event.call_id] = state.seen.get(event.call_id, 0) + 1
     run = state.runs[state.made] = ToolRun(
         state.made, event.call_id, event.name, event.arguments, event.effect, event.retry, event.cancellable,
-        event.problem, reply.speech, event.timeout, event.on_duplicate,
+        event.problem, reply.speech, event.timeout, event.on_duplicate, extra=event.extra,
     )  # fmt: skip
     if count > 1:
         run.call_id = f"{event.call_id}~{count}"
@@ -144,7 +144,7 @@ def on_review(state: ToolsState, signal: Review, view: KernelState, out: Out) ->
 def on_returned(state: ToolsState, event: ToolReturned, view: KernelState, out: Out) -> None:
     run = state.running(event.op)
     out.close(event.op)
-    run.op = None
+    run.op, run.media = None, event.media
     out.cancel_timer(f"tools.deadline:{run.number}")
     output, is_error = event.output, event.is_error
     if event.cancelled:

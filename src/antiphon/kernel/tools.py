@@ -94,6 +94,8 @@ class ToolRun(msgspec.Struct):
     agent: AgentRef | None = None
     late: int = 0
     joins: int = 0
+    extra: str = ""
+    media: tuple[str, ...] = ()
 
 
 class ToolsState(msgspec.Struct):
@@ -158,7 +160,7 @@ def log(run: ToolRun, view: KernelState, out: Out) -> None:
     run.after = out.fact(
         ft.ToolIntent(
             at=out.now, call_id=run.call_id, item=f"call.{run.call_id}", name=run.name, arguments=run.arguments,
-            effect=run.effect, retry=run.retry, key=run.key, speech=run.speech,
+            effect=run.effect, retry=run.retry, key=run.key, speech=run.speech, extra=run.extra,
         )
     )  # fmt: skip
 
@@ -198,9 +200,10 @@ def result(state: ToolsState, run: ToolRun, output: str, is_error: bool, out: Ou
         item = f"{item}-{run.late}"
     out.fact(
         ft.ToolResult(
-            at=out.now, call_id=run.call_id, item=item, name=run.name, output=output, is_error=is_error, late=run.late
+            at=out.now, call_id=run.call_id, item=item, name=run.name, output=output, is_error=is_error, late=run.late,
+            media=run.media,
         )
-    )
+    )  # fmt: skip
 
 
 def over(run: ToolRun, is_error: bool, out: Out) -> None:
@@ -246,7 +249,7 @@ def settled(state: ToolsState, run: ToolRun, output: str, is_error: bool, out: O
     for other in [r for r in state.runs.values() if r.phase == "joined" and r.joins == run.number]:
         move(other, "returned")
         out.cancel_timer(f"tools.deadline:{other.number}")
-        other.reply = run.reply
+        other.reply, other.media = run.reply, run.media
         result(state, other, output, is_error, out)
         over(other, is_error, out)
 

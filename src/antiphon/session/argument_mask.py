@@ -29,6 +29,8 @@ class ArgumentMask:
             secret = self._secrets(body.name)
             if secret:
                 body = msgspec.structs.replace(body, arguments=self._masked(body.arguments, secret))
+                if not isinstance(body, RunTool):  # a model's thoughts of them are as secret
+                    body = msgspec.structs.replace(body, extra="")
         return self._log.append(lane, at, body)
 
     async def aclose(self) -> None:

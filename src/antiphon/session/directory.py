@@ -17,6 +17,7 @@ from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatItem
 from antiphon.errors import ConfigurationError
+from antiphon.kernel.conversation import Conversation
 from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
 from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.state import KernelState
@@ -92,8 +93,8 @@ class Directory:
     """Those that questions brought, by the name that the kernel's policy has for them."""
     edited: ChatContext | None = None
     """The context as ``on_user_turn_completed`` left it, for the replies to that one turn."""
-    context_from: dict[str, int] = field(default_factory=dict)
-    """Number of conversation items an agent does not read, because its context was replaced."""
+    unread: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Ids of conversation items that an agent does not read, because its own context stands for them."""
 
     def adopt(self, agent: Agent) -> AgentRef:
         """Make an agent known; returns the kernel's reference of it. Two objects may not share an id."""
@@ -207,8 +208,22 @@ class Directory:
 
     def conversation(self, agent: Agent, state: KernelState) -> list[ChatItem]:
         """What ``agent`` reads of the conversation. The ladder's clips are not the model's words: it would repeat them."""
-        items = chat_items(prompt_view(state), self.session.media)[self.context_from.get(agent.id, 0) :]
-        return [item for item in items if not item.id.startswith("ladder.")]
+        unread = self.unread.get(agent.id, frozenset())
+        items = chat_items(prompt_view(state), self.session.media)
+        return [item for item in items if item.id not in unread and not item.id.startswith("ladder.")]
+
+    def context_replaced(self, agent: Agent, conversation: Conversation) -> None:
+        """The agent reads its new context instead of what that was made of. What came since is still read, and so is a call
+        that still runs, and its result when it comes."""
+        known = agent._chat_ctx._covers or {item.id for item in conversation.items}
+        self.unread[agent.id] = frozenset(known - {f"call.{call_id}" for call_id in conversation.open_calls})
+
+    def context_of(self, agent: Agent, history: ChatContext) -> ChatContext:
+        """An agent's own context with the conversation behind it."""
+        hidden = self.unread.get(agent.id, frozenset()) | {item.id for item in agent._chat_ctx}
+        made = ChatContext([*agent._chat_ctx, *(item for item in history if item.id not in hidden)])
+        made._covers = hidden | {item.id for item in history}
+        return made
 
     def prompt(self, bound: Bound, state: KernelState, turn_text: str, request: ReplyRequest) -> ChatContext:
         """What the model reads for this reply."""

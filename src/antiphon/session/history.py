@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
@@ -24,7 +25,9 @@ def _chat_item(item: Item, shelf: MediaShelf) -> ChatItem:
             id=item.id,
             role=item.role,
             text="\n".join([IN_FLIGHT + item.text if item.in_flight else item.text, *gone]),
+            volatile=item.in_flight,
             media=media,
+            media_at=shelf.places(item.media, item.text),
             interrupted=item.interrupted,
             estimated=item.estimated,
             confidence=item.confidence,
@@ -32,14 +35,23 @@ def _chat_item(item: Item, shelf: MediaShelf) -> ChatItem:
         )
     if isinstance(item, Call):
         return FunctionCall(
-            id=item.id, call_id=item.call_id, name=item.name, arguments=item.arguments, created_at=item.created_at
+            id=item.id,
+            call_id=item.call_id,
+            name=item.name,
+            arguments=item.arguments,
+            group_id=item.speech,
+            extra=json.loads(item.extra) if item.extra else {},
+            created_at=item.created_at,
         )
     if isinstance(item, CallOutput):
+        media, gone = shelf.find(item.media)
         return FunctionCallOutput(
             id=item.id,
             call_id=item.call_id,
             name=item.name,
-            output=item.output,
+            output="\n".join([item.output, *gone]),
+            media=media,
+            volatile=item.pending,
             is_error=item.is_error,
             created_at=item.created_at,
         )

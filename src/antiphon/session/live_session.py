@@ -141,8 +141,8 @@ class LiveSession:
         """The words of it, and the names under which the rest is kept."""
         if isinstance(user_input, ChatMessage):
             user_input = user_input.content
-        text, media = split([user_input] if isinstance(user_input, str) else user_input)
-        return text, self.media.put(media)
+        text, media, places = split([user_input] if isinstance(user_input, str) else user_input)
+        return text, self.media.put(media, text=text, places=places)
 
     def _new_handle(self, speech: str, source: str, allow: bool) -> SpeechHandle:
         handle = SpeechHandle(self, speech, source=source, allow_interruptions=allow)
@@ -251,9 +251,9 @@ class LiveSession:
             self._shell.post(ev.PolicyChanged(policy=self._directory.policy(agent)))
 
     def agent_context_replaced(self, agent: Agent) -> None:
-        """What the agent reads of the conversation begins anew (``Agent.update_chat_ctx`` calls it)."""
+        """``Agent.update_chat_ctx`` calls it."""
         if self._directory is not None:
-            self._directory.context_from[agent.id] = len(self._ensure_side().conversation.items)
+            self._directory.context_replaced(agent, self._ensure_side().conversation)
 
     # --- what there is -------------------------------------------------------------------------------------------
 
@@ -264,8 +264,7 @@ class LiveSession:
 
     def context_of(self, agent: Agent) -> ChatContext:
         """An agent's own context with the conversation behind it."""
-        start = 0 if self._directory is None else self._directory.context_from.get(agent.id, 0)
-        return ChatContext([*agent._chat_ctx, *self.history.items[start:]])
+        return agent._chat_ctx.copy() if self._directory is None else self._directory.context_of(agent, self.history)
 
     @property
     def current_agent(self) -> Agent:

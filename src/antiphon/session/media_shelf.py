@@ -6,7 +6,7 @@ The kernel and the log hold names only. Filled on the user's lane, read on any; 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from antiphon.chat.media import AudioContent, ImageContent, Media
 
@@ -21,11 +21,14 @@ class MediaShelf:
         self._parts: dict[str, Media] = {}
         self._bytes = 0
 
-    def put(self, parts: Iterable[Media]) -> tuple[str, ...]:
-        """Keep them; returns their names, which begin with their kinds."""
+    def put(self, parts: Iterable[Media], *, text: str = "", places: Sequence[int] = ()) -> tuple[str, ...]:
+        """Keep them; returns their names, which begin with their kinds. ``places``: where in ``text`` they stand; a name
+        says so, as ``@place:length``."""
         names = []
-        for part in parts:
+        for n, part in enumerate(parts):
             name = f"{part.mime or 'image'}#{uuid.uuid4().hex[:12]}"
+            if n < len(places):
+                name += f"@{places[n]}:{len(text)}"
             self._parts[name] = part
             self._bytes += len(part.data)
             names.append(name)
@@ -43,3 +46,12 @@ class MediaShelf:
             else:
                 gone.append(f"[Here was a part of kind {name.partition('#')[0]}, which is not kept any more.]")
         return found, gone
+
+    def places(self, names: Iterable[str], text: str) -> list[int]:
+        """Where in ``text`` those stand that are kept, as far as it is still the text that they came with."""
+        found = []
+        for name in names:
+            place, _, length = name.partition("@")[2].partition(":")
+            if name in self._parts:
+                found.append(int(place) if length == str(len(text)) else len(text))
+        return found if any(place < len(text) for place in found) else []

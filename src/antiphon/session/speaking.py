@@ -7,6 +7,8 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from antiphon.agents.agent import ModelSettings, overrides
 from antiphon.audio.frames import AudioFrame
 from antiphon.errors import ModelError, ToolError
@@ -199,11 +201,14 @@ class Speaking:
 
     def describe_call(self, op: ev.Op, call: ToolCallDelta) -> ev.ToolCall:
         """A model's call with what the tool's options say of it, and what is wrong with it."""
+        extra = msgspec.json.encode(call.extra).decode() if call.extra else ""
         tool = self._shell.bound.tool(call.name)
         if tool is None:
             names = ", ".join(t.name for t in self._shell.bound.tools) or "none"
             problem = f"There is no tool named {call.name!r}. The tools are: {names}."
-            return ev.ToolCall(op=op, call_id=call.call_id, name=call.name, arguments=call.arguments, problem=problem)
+            return ev.ToolCall(
+                op=op, call_id=call.call_id, name=call.name, arguments=call.arguments, problem=problem, extra=extra
+            )
         problem = ""
         try:
             tool.parse(call.arguments)
@@ -215,6 +220,7 @@ class Speaking:
             call_id=call.call_id,
             name=call.name,
             arguments=call.arguments,
+            extra=extra,
             effect=options.effect,
             retry=options.retry,
             cancellable=options.cancellable,

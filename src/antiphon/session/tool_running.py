@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from antiphon.agents.agent import Agent
+from antiphon.chat.media import AudioContent, Content, ImageContent, split
 from antiphon.session.tool_host import run_off_loop
 from antiphon.tools.function_tool import FunctionTool
 from antiphon.tools.results import ToolResult, result_text
@@ -28,7 +29,8 @@ async def run(tool: FunctionTool, arguments: dict[str, Any], context: RunContext
 
 
 def answer_of(value: Any, limit: int, adopt: Callable[[Agent], Any]) -> dict[str, Any]:
-    """Fields of ``ToolReturned``. ``None`` asks for no reply; an ``Agent`` hands over."""
+    """Fields of ``ToolReturned``, media as they are. ``None`` asks for no reply; an ``Agent`` hands over; pictures and
+    sounds, alone or in a list with text, go to models that take them."""
     reply = True
     if isinstance(value, ToolResult):
         value, reply = value.value, value.reply_required
@@ -38,4 +40,14 @@ def answer_of(value: Any, limit: int, adopt: Callable[[Agent], Any]) -> dict[str
         return {"output": result_text(value[1], limit=limit), "agent": adopt(value[0]), "reply": reply}
     if value is None:
         return {"output": "", "reply": False}
+    if media := _media_in(value):
+        text, found, _ = split(media)
+        return {"output": result_text(text, limit=limit), "media": found, "reply": reply}
     return {"output": result_text(value, limit=limit), "reply": reply}
+
+
+def _media_in(value: Any) -> list[Content]:
+    """The parts of a result that has pictures or sounds; nothing for all other results."""
+    parts = list(value) if isinstance(value, list | tuple) else [value]
+    media = [part for part in parts if isinstance(part, ImageContent | AudioContent)]
+    return parts if media and all(isinstance(part, str | ImageContent | AudioContent) for part in parts) else []

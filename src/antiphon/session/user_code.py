@@ -165,6 +165,7 @@ class UserCode:
             self._report(f"tool {effect.name}", traceback.format_exc())
             answer = {"output": f"The tool {effect.name} failed with an internal error.", "is_error": True}
             del exc
+        answer["media"] = self._shelf.put(answer.get("media", ()))
         self._post(ToolReturned(op=effect.op, **answer))
 
 

@@ -20,7 +20,7 @@ from antiphon.errors import AntiphonError, ConfigurationError, MCPServerError, T
 from antiphon.kernel.events import Effectfulness, OnDuplicate, Retry
 from antiphon.tools.function_tool import FunctionTool, ToolOptions
 from antiphon.tools.mcp.connection import Connection
-from antiphon.tools.mcp.content import as_text
+from antiphon.tools.mcp.content import as_content, in_text
 from antiphon.tools.mcp.loop import mcp_loop, on
 from antiphon.tools.mcp.transport import Headers, Open, http, stdio
 from antiphon.tools.results import RESULT_LIMIT
@@ -110,7 +110,7 @@ class MCPServer(Toolset, ABC):
 
     def result(self, tool: str, result: Any) -> Any:
         """What the model reads of a server's ``CallToolResult``. Override it for another reading."""
-        return as_text(result)
+        return as_content(result)
 
     # --- a session's use of it -----------------------------------------------------------------------------------
 
@@ -216,7 +216,7 @@ class MCPServer(Toolset, ABC):
         result = await on(loop, connection.call(tool, arguments, timeout=timeout, progress=progress))
         value = self.result(tool, result)
         if result.is_error:
-            raise ToolError(str(value) or f"{self.name} says that {tool} failed.")
+            raise ToolError(in_text(value) or f"{self.name} says that {tool} failed.")
         return value
 
 
