@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from antiphon.agents.agent import Agent as Agent
     from antiphon.agents.agent import ModelSettings as ModelSettings
+    from antiphon.agents.instructions import Instructions as Instructions
     from antiphon.agents.nodes import FlushSentinel as FlushSentinel
     from antiphon.agents.summary import summarise as summarise
     from antiphon.audio.frames import AudioFrame as AudioFrame
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agent": "agents.agent",
     "ModelSettings": "agents.agent",
+    "Instructions": "agents.instructions",
     "summarise": "agents.summary",
     "AudioFrame": "audio.frames",
     "TimedWord": "audio.frames",

@@ -471,3 +471,28 @@ def test_calls_of_a_step_that_was_offered_no_tools_do_not_happen() -> None:
     assert not call.all(fx.RunTool) and not call.facts(ft.ToolIntent)
     call.wait(0.2)
     assert call.last(fx.StartReply).attempt == 1
+
+
+def test_what_a_models_service_wants_back_stays_with_its_call() -> None:
+    call = Call()
+    asked(call, {"extra": '{"google":{}}'}, {})
+    assert [fact.extra for fact in call.facts(ft.ToolIntent)] == ['{"google":{}}', ""]
+    items = [item for item in prompt_view(call.state) if isinstance(item, CallItem)]
+    assert [(item.extra, item.speech) for item in items] == [('{"google":{}}', "reply.1.1"), ("", "reply.1.1")]
+
+
+def test_pictures_of_a_result_stay_with_it_also_when_it_is_late_or_shared() -> None:
+    call = Call()
+    asked(call, {}, {"on_duplicate": "join"})
+    call.send(ev.ToolReturned(op=call.one(fx.RunTool).op, output="a chart", media=("image/png#1",)))
+    assert [(fact.call_id, fact.media) for fact in call.facts(ft.ToolResult)] == [
+        ("c0", ("image/png#1",)),
+        ("c1", ("image/png#1",)),
+    ]
+    call = Call()
+    asked(call, {})
+    run = call.one(fx.RunTool)
+    call.send(ev.ToolProgress(op=run.op, message="drawing", tell=True))
+    call.send(ev.ToolReturned(op=run.op, output="a chart", media=("image/png#2",)))
+    outputs = [item for item in call.state.conversation.items if isinstance(item, CallOutput)]
+    assert [(item.output, item.media) for item in outputs] == [("drawing", ()), ("a chart", ("image/png#2",))]

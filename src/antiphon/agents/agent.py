@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from antiphon.agents.instructions import Dynamic, Instructions
 from antiphon.agents.nodes import FlushSentinel, listen, speak, think
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
@@ -43,7 +44,8 @@ NOT_GIVEN: Any = _Unset()
 class Agent:
     """One role in a conversation.
 
-    ``instructions``: what it is to do. ``tools``: functions and toolsets it may call, besides its ``@function_tool``
+    ``instructions``: what it is to do: text, ``Instructions``, or a function of the session that is asked for each request.
+    ``tools``: functions and toolsets it may call, besides its ``@function_tool``
     methods. ``mcp_servers``: MCP servers whose tools it may call: http(s) URLs, ``MCPServerHTTP``, ``MCPServerStdio``.
     ``stt``, ``llm``, ``tts``: an object or a ``provider/model`` string; unset: the session's; ``None``: none.
     ``turn_handling``: options that hold while this agent is the current one. ``chat_ctx``: what it knows from the
@@ -53,7 +55,7 @@ class Agent:
     def __init__(
         self,
         *,
-        instructions: str,
+        instructions: str | Instructions | Dynamic,
         id: str = "",
         chat_ctx: ChatContext | None = None,
         tools: Sequence[Tool] = (),
@@ -64,7 +66,7 @@ class Agent:
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = None,
         state: Any = None,
     ) -> None:
-        self._instructions = instructions
+        self._instructions = Instructions.of(instructions)
         self.id = id or _snake(type(self).__name__)
         self._tools: list[Tool] = [*tools, *find_function_tools(self), *servers_of(mcp_servers)]
         _check_names(self._tools)
@@ -78,7 +80,8 @@ class Agent:
 
     @property
     def instructions(self) -> str:
-        return self._instructions
+        """What always holds of them."""
+        return self._instructions.common
 
     @property
     def tools(self) -> list[Tool]:
@@ -107,11 +110,11 @@ class Agent:
 
     # --- changes while it runs -----------------------------------------------------------------------------------
 
-    async def update_instructions(self, instructions: str) -> None:
+    async def update_instructions(self, instructions: str | Instructions | Dynamic) -> None:
         """New instructions, from the next request on."""
-        self._instructions = instructions
+        self._instructions = Instructions.of(instructions)
         if self._session is not None:
-            self._session.agent_changed(self, instructions=instructions)
+            self._session.agent_changed(self, instructions=self.instructions)
 
     async def update_tools(self, tools: Sequence[Tool]) -> None:
         """The agent's whole list of tools and toolsets, from the next request on. A new toolset joins when it is set up."""

@@ -31,7 +31,7 @@ IN_DOUBT = "It is not known whether this took effect: the process that ran it is
 
 
 class Message(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
-    """``in_flight``: the agent is saying it right now (prompt view only)."""
+    """``in_flight``: the agent is saying it right now (prompt view only). ``modality``: how the user put it."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -42,6 +42,7 @@ class Message(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
     confidence: float | None = None
     in_flight: bool = False
     media: tuple[str, ...] = ()
+    modality: Literal["audio", "text"] = "audio"
 
 
 class Call(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
@@ -125,6 +126,7 @@ def _turn(to: Conversation, fact: TurnCommitted) -> None:
     for item in reversed(to.items):
         if item.id == fact.item and isinstance(item, Message):  # the caller went on: the same turn, longer
             item.text, item.confidence, item.media = fact.text, fact.confidence, item.media + fact.media
+            item.modality = fact.modality
             to.version += 1
             return
     to._place(
@@ -135,6 +137,7 @@ def _turn(to: Conversation, fact: TurnCommitted) -> None:
             created_at=fact.at,
             confidence=fact.confidence,
             media=fact.media,
+            modality=fact.modality,
         )
     )
 

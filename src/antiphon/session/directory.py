@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from antiphon.agents.agent import Agent, overrides
+from antiphon.agents.instructions import Modality
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatItem
 from antiphon.errors import ConfigurationError
-from antiphon.kernel.conversation import Conversation
+from antiphon.kernel.conversation import Conversation, Message
 from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
 from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.state import KernelState
@@ -235,7 +236,7 @@ class Directory:
             known = {item.id for item in self.edited}
             own, conversation = self.edited, [item for item in conversation if item.id not in known]
         return build_prompt(
-            instructions=bound.agent.instructions,
+            instructions=bound.agent._instructions.head("audio" if turn_text else modality(state)),
             own=own,
             conversation=conversation,
             turn_text=turn_text,
@@ -245,6 +246,12 @@ class Directory:
     def turn_context(self, bound: Bound, state: KernelState) -> ChatContext:
         """The context that ``on_user_turn_completed`` may edit."""
         return ChatContext([*bound.agent._chat_ctx, *self.conversation(bound.agent, state)])
+
+
+def modality(state: KernelState) -> Modality:
+    """How the user put what is to be answered."""
+    items = reversed(state.conversation.items)
+    return next((item.modality for item in items if isinstance(item, Message) and item.role == "user"), "audio")
 
 
 _PLAIN = ReplyRequest()

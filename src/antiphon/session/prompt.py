@@ -1,4 +1,8 @@
-"""The prompt view: what a language model reads, out of the kernel's conversation and the agent's own context."""
+"""The prompt view: what a language model reads, out of the kernel's conversation and the agent's own context.
+
+What is the same from request to request comes first, what changes comes last: the services cache a prompt as far as it
+begins like the one before. Items that will not stand like this in the next prompt are marked ``volatile``.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,26 @@ from collections.abc import Sequence
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage
 
+DYNAMIC, EXTRA = "dynamic_instructions", "extra_instructions"
+
 
 def build_prompt(
     *,
-    instructions: str,
+    instructions: Sequence[str],
     own: ChatContext,
     conversation: Sequence[ChatItem],
     turn_text: str = "",
     extra_instructions: str = "",
 ) -> ChatContext:
     """Instructions, the agent's own context, the conversation, the turn that is being answered ahead of its commit,
-    and instructions for this one reply (last, so that the stable prefix stays cacheable)."""
-    items: list[ChatItem] = []
-    if instructions:
-        items.append(ChatMessage(id="instructions", role="system", text=instructions))
+    and instructions for this one reply."""
+    items: list[ChatItem] = [
+        ChatMessage(id=f"instructions_{n}" if n else "instructions", role="system", text=text)
+        for n, text in enumerate(instructions)
+    ]
     have = set()
     for item in own:
-        if isinstance(item, ChatMessage) and item.role == "system" and item.text == instructions:
+        if isinstance(item, ChatMessage) and item.role == "system" and item.text in instructions:
             continue
         have.add(item.id)
         items.append(item)
@@ -31,7 +38,15 @@ def build_prompt(
         item for item in conversation if item.id not in have and not isinstance(item, AgentHandoff | AgentConfigUpdate)
     )
     if turn_text:
-        items.append(ChatMessage(id="turn", role="user", text=turn_text))
+        items.append(ChatMessage(id="turn", role="user", text=turn_text, volatile=True))
     if extra_instructions:
-        items.append(ChatMessage(id="extra_instructions", role="system", text=extra_instructions))
+        items.append(ChatMessage(id=EXTRA, role="system", text=extra_instructions, volatile=True))
     return ChatContext(items)
+
+
+def add_dynamic(prompt: ChatContext, text: str) -> None:
+    """Instructions that were worked out for this request: last, but for those of the reply itself."""
+    at = len(prompt.items)
+    if at and prompt.items[-1].id == EXTRA:
+        at -= 1
+    prompt.items.insert(at, ChatMessage(id=DYNAMIC, role="system", text=text, volatile=True))

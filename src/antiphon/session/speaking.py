@@ -18,6 +18,7 @@ from antiphon.kernel import ledger
 from antiphon.models.llm import ToolCallDelta
 from antiphon.session.clips import Clip
 from antiphon.session.directory import SaySource
+from antiphon.session.dynamic_instructions import DynamicInstructions
 from antiphon.session.lanes import Inlet, Lane, across
 from antiphon.session.reply_pipe import ReplyPipe, Thought
 
@@ -38,6 +39,7 @@ class Speaking:
         self.pipes: dict[ev.Op, ReplyPipe] = {}
         self.clips: dict[str, Clip] = {}
         self.texts: dict[str, str] = {}
+        self.dynamic = DynamicInstructions(shell)
 
     def post(self, event: ev.Event) -> None:
         self._shell.post(event)
@@ -87,7 +89,8 @@ class Speaking:
                 )
             on_core = not overrides(agent, "llm_node") and llm is not None and llm.on_core
             home = self._shell.lane if on_core else self._shell.user_lane
-            return across(lambda: agent.llm_node(context, tools, settings), home=home)
+            node = across(lambda: agent.llm_node(context, tools, settings), home=home)
+            return node if agent._instructions.dynamic is None else self.dynamic.before(node, agent, context)
 
         self._start_pipe(effect.op, effect.speech, thoughts, hold=effect.speculative, synthesise=effect.synthesise)
 
