@@ -101,7 +101,8 @@ async def asks(
             await session.run(user_input=f"do ({number})")
     finally:
         await session.aclose()
-    return [item.output for item in session.history.items if isinstance(item, FunctionCallOutput)]
+    found = [item for item in session.history.items if isinstance(item, FunctionCallOutput)]
+    return ["\n".join([item.output, *map(repr, item.media)]) for item in found]
 
 
 def run(main: Any) -> Any:
@@ -165,7 +166,7 @@ def test_a_server_from_npm_over_http(mode: str) -> None:
             )
 
     outputs = run(main())
-    assert outputs[0] == "Echo: hello" and "tiny image" in outputs[1]
+    assert outputs[0] == "Echo: hello" and "ImageContent(image/png, " in outputs[1]
     assert "temperature" in outputs[2] and "resource" in outputs[3].lower() and "message" in outputs[4]
 
 

@@ -17,7 +17,7 @@ from antiphon import ConfigurationError, FunctionTool, ToolError, function_tool
 from antiphon.errors import FormatError
 from antiphon.tools.docstrings import describe
 from antiphon.tools.function_tool import ARGUMENTS_LIMIT
-from antiphon.tools.schema import from_json, json_schema
+from antiphon.tools.schema import from_json, json_schema, without_nulls
 
 
 class Colour(Enum):
@@ -197,3 +197,29 @@ def test_pydantic_and_the_docstring_parser_are_imported_only_where_they_are_used
     script = "import sys, antiphon.tools.function_tool; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"pydantic", "docstring_parser", "mcp"} & set(done.stdout.split())
+
+
+class Inner(msgspec.Struct):
+    size: int = 3
+    name: str | None = "tea"
+
+
+def test_a_null_where_nothing_was_said_is_nothing() -> None:
+    """Services that hold a model to its schema send ``null`` for what it leaves out."""
+
+    @function_tool(effect="read")
+    def order(day: str, many: list[Inner], hour: int = 9, note: str | None = "none", inner: Inner | None = None) -> str:
+        """Order."""
+        return ""
+
+    made = order.parse(
+        '{"day": "Monday", "hour": null, "note": null, "inner": {"size": null, "name": null}, "many": [{"size": null}]}'
+    )
+    assert made == {"day": "Monday", "hour": 9, "note": None, "inner": Inner(3, None), "many": [Inner(3)]}
+    with pytest.raises(ToolError, match="day"):
+        order.parse('{"day": null}')
+    raw = {"type": "object", "properties": {"a": {"enum": [1, None]}, "b": {"const": 1}, "c": {}, "d": {"type": ["string", "null"]},
+                                            "e": {"$ref": "#/$defs/gone"}, "f": {"type": "string"}}}  # fmt: skip
+    given: dict[str, Any] = dict.fromkeys("abcdefg")
+    assert without_nulls(given, raw) == dict.fromkeys("acdeg")
+    assert without_nulls([None], raw) == [None] and without_nulls(None, raw) is None

@@ -20,7 +20,7 @@ from antiphon.models.llm import ToolSpec
 from antiphon.tools.docstrings import describe
 from antiphon.tools.results import RESULT_LIMIT
 from antiphon.tools.run_context import RunContext
-from antiphon.tools.schema import REQUIRED, Arguments
+from antiphon.tools.schema import REQUIRED, Arguments, without_nulls
 
 F = TypeVar("F", bound=Callable[..., Any])
 ARGUMENTS_LIMIT = 64_000
@@ -134,6 +134,7 @@ class FunctionTool:
             raise ToolError(f"The arguments of {self.name} are not valid JSON: {exc}.") from exc
         if not isinstance(data, dict):
             raise ToolError(f"The arguments of {self.name} must be a JSON object.")
+        data = without_nulls(data, self.spec.parameters)
         return data if self._arguments is None else self._arguments.convert(data)
 
     def bind(

@@ -103,6 +103,55 @@ def _why(exc: BaseException) -> str:
     return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)
 
 
+def without_nulls(value: Any, schema: Any, root: Any = None) -> Any:
+    """``value`` less the optional properties that are ``null`` where ``schema`` has no ``null``: services that hold a
+    model to its schema make every property required, and what is left out comes as ``null``."""
+    root = schema if root is None else root
+    schema = _target(schema, root)
+    if not isinstance(schema, dict):
+        return value
+    if isinstance(value, list):
+        return [without_nulls(one, schema.get("items"), root) for one in value]
+    if not isinstance(value, dict):
+        return value
+    options = [one for key in ("anyOf", "oneOf", "allOf") for one in schema.get(key, ())]
+    objects = [
+        one
+        for one in [schema, *(_target(option, root) for option in options)]
+        if isinstance(one, dict) and "properties" in one
+    ]
+    if len(objects) != 1:
+        return value
+    properties, required = objects[0]["properties"], objects[0].get("required", ())
+    return {
+        name: without_nulls(one, properties.get(name), root)
+        for name, one in value.items()
+        if one is not None or name in required or name not in properties or _takes_null(properties[name], root)
+    }
+
+
+def _target(schema: Any, root: Any) -> Any:
+    """Behind references to ``$defs``."""
+    for _ in range(8):
+        if not isinstance(schema, dict) or not str(schema.get("$ref", "")).startswith("#/$defs/"):
+            return schema
+        schema = root.get("$defs", {}).get(schema["$ref"].removeprefix("#/$defs/"))
+    return None
+
+
+def _takes_null(schema: Any, root: Any) -> bool:
+    schema = _target(schema, root)
+    if not isinstance(schema, dict):
+        return schema is not False
+    options = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    if options:
+        return any(_takes_null(one, root) for one in options)
+    if "enum" in schema or "const" in schema:
+        return None in schema.get("enum", [schema.get("const", 0)])
+    kinds = schema.get("type", "null")
+    return "null" in (kinds if isinstance(kinds, list) else [kinds])
+
+
 def json_schema(kind: Any) -> dict[str, Any]:
     """The JSON Schema of a type: of what a model is to answer, for instance. Raises ``ConfigurationError``."""
     try:
