@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from antiphon.agents.instructions import Instructions as Instructions
     from antiphon.agents.nodes import FlushSentinel as FlushSentinel
     from antiphon.agents.summary import summarise as summarise
+    from antiphon.agents.task import AgentTask as AgentTask
     from antiphon.audio.frames import AudioFrame as AudioFrame
     from antiphon.audio.frames import TimedWord as TimedWord
     from antiphon.chat.context import ChatContext as ChatContext
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from antiphon.errors import NotSupportedError as NotSupportedError
     from antiphon.errors import SessionClosedError as SessionClosedError
     from antiphon.errors import StopResponse as StopResponse
+    from antiphon.errors import TaskCancelledError as TaskCancelledError
+    from antiphon.errors import TaskDeclinedError as TaskDeclinedError
+    from antiphon.errors import TaskError as TaskError
     from antiphon.errors import ToolError as ToolError
     from antiphon.models.llm import LLM as LLM
     from antiphon.models.stt import STT as STT
@@ -83,6 +87,7 @@ _HOMES = {
     "ModelSettings": "agents.agent",
     "Instructions": "agents.instructions",
     "summarise": "agents.summary",
+    "AgentTask": "agents.task",
     "AudioFrame": "audio.frames",
     "TimedWord": "audio.frames",
     "ChatContext": "chat.context",
@@ -104,6 +109,9 @@ _HOMES = {
     "NotSupportedError": "errors",
     "SessionClosedError": "errors",
     "StopResponse": "errors",
+    "TaskCancelledError": "errors",
+    "TaskDeclinedError": "errors",
+    "TaskError": "errors",
     "ToolError": "errors",
     "LLM": "models.llm",
     "STT": "models.stt",

@@ -69,6 +69,18 @@ class StopResponse(Exception):  # noqa: N818  (the field's name: it is a signal,
     """Raised by a tool or by ``on_user_turn_completed``: no reply is made for this turn or result."""
 
 
+class TaskError(AntiphonError):
+    """An ``AgentTask`` cannot be awaited or completed this way, or came to nothing."""
+
+
+class TaskDeclinedError(TaskError):
+    """The caller will not give what the task asks for; the message says why. For ``AgentTask.complete``."""
+
+
+class TaskCancelledError(TaskError):
+    """The task ended without a result: the conversation was handed over, or a task around it ended first."""
+
+
 class FormatError(AntiphonError):
     """A file is not what it should be: another format, another version, or damaged."""
 

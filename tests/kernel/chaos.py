@@ -89,6 +89,11 @@ class Chaos(World):
             lambda: ev.ToolProgress(op=op(ev.ToolProgress), message="m"),
             lambda: self.floor(ev.FloorAsked, op(ev.FloorAsked)),
             lambda: self.floor(ev.FloorReleased, op(ev.FloorReleased)),
+            lambda: ev.TaskAsked(
+                ask=f"a{n}", agent=self.task(), op=rng.choice((None, op(ev.ToolReturned), op(ev.HookReturned))), number=rng.randint(1, 2),
+            ),
+            lambda: ev.TaskCancelled(ask=f"a{rng.randint(1, n)}"),
+            lambda: ev.TaskDone(task=rng.choice([*self.kernel.state.conversation.tasks, "none"]), result="1"),
             lambda: ev.StepDone(op=op(ev.StepDone), name="s", result="1"),
             lambda: ev.HookReturned(
                 op=op(ev.HookReturned), text=text, stop=self.chance(0.2), error=rng.choice(("", "", "boom"))

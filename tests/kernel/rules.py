@@ -43,6 +43,9 @@ class Rules:
         self.played: set[str] = set()
         self.committed: set[int] = set()
         self.entered = 0
+        self.tasks: list[str] = []
+        self.asks: dict[str, str] = {}
+        self.dialogues: set[str] = set()
         self.rebound = 0
         self.owners = 0
         self.current = ""
@@ -56,6 +59,10 @@ class Rules:
         phase = world.kernel.state.lifecycle.phase
         if isinstance(event, ev.Resumed) and world.kernel.state.conversation.agent:
             self.owners += 1
+        if isinstance(event, ev.Resumed):
+            self.asks = {ask: who for ask, who in self.asks.items() if not who}
+        if isinstance(event, ev.TaskAsked) and phase != "new":
+            self.asked(event)
         if phase == "running" and isinstance(event, ev.Typed | ev.Final) and event.text:
             self.said.append(event.text.split()[0].strip(".").lower())
         for effect in effects:
@@ -69,6 +76,9 @@ class Rules:
                     fact(effect.fact)
         self.reaches_history(event, effects)
         self.move(world, event)
+        if phase == "ended":
+            self.asks.clear()
+        self.stack(world)
         self.close(world, event, effects)
 
     # --- K1 ------------------------------------------------------------------------------------------------------
@@ -213,7 +223,12 @@ class Rules:
             raise Broken("K4", f"{effect.speech} plays twice")
         self.played.add(effect.speech)
         fresh = not any(s.partition("#")[0] == base for s in self.heard)
-        if effect.interruptible and fresh and self.turn_of.get(base, self.newest) < self.newest:
+        if (
+            effect.interruptible
+            and fresh
+            and base not in self.dialogues
+            and self.turn_of.get(base, self.newest) < self.newest
+        ):
             raise Broken("K4", f"{effect.speech} is stale: a newer turn has its answer")
         self.priority(effect.speech)
 
@@ -246,6 +261,43 @@ class Rules:
         self.current = effect.agent.key
         if self.rebound != self.entered + self.owners:
             raise Broken("K6", "an agent entered without being bound, or twice")
+
+    def asked(self, event: ev.TaskAsked) -> None:
+        self.asks[event.ask] = str(event.op or "")
+        run = next((r for r in self.world.kernel.state.tools.runs.values() if event.op and r.op == event.op), None)
+        if run is not None:
+            self.dialogues.add(run.speech.partition("#")[0])
+
+    def on_Notify(self, effect: fx.Notify) -> None:  # noqa: N802
+        if effect.name != "task" or effect.body["state"] == "entered":
+            return
+        if self.asks.pop(effect.body["ask"], None) is None and not self.owners:
+            raise Broken("K6", f"{effect.body['ask']} was answered twice")
+
+    def fact_TaskEntered(self, fact: ft.TaskEntered) -> None:  # noqa: N802
+        if fact.task in self.tasks:
+            raise Broken("K6", f"{fact.task} was entered twice")
+        self.tasks.append(fact.task)
+
+    def fact_TaskResult(self, fact: ft.TaskResult) -> None:  # noqa: N802
+        if not self.tasks or self.tasks.pop() != fact.task:
+            raise Broken("K6", f"{fact.task} is over, and was not the innermost: {self.tasks}")
+
+    def stack(self, world: World) -> None:
+        """Who speaks is whose sub-dialogue it is, and nobody awaits one that is not to come."""
+        state = world.kernel.state
+        agents = state.agents
+        if agents.tasks and state.lifecycle.phase in ("running", "draining"):
+            if agents.current is None or agents.current.key != agents.tasks[-1].wish.agent.key:
+                raise Broken("K6", "a sub-dialogue is under way, and another agent speaks")
+            if self.current != agents.current.key:
+                raise Broken("K6", "the agent of the sub-dialogue is not bound")
+        under_way = {frame.wish.ask for frame in agents.tasks} | {wish.ask for wish in agents.wishes}
+        if self.asks.keys() - under_way:
+            raise Broken("K1", f"{self.asks.keys() - under_way} are awaited and will never come")
+        for run in state.tools.runs.values():
+            if run.tasks and state.lifecycle.phase == "running" and f"tools.deadline:{run.number}" in state.timers:
+                raise Broken("K1", f"{run.call_id} awaits a sub-dialogue, and its own time runs")
 
     def on_CallHook(self, effect: fx.CallHook) -> None:  # noqa: N802
         if effect.hook == "on_user_turn_completed" and effect.agent != self.current:
@@ -282,6 +334,8 @@ class Rules:
         world = self.world
         if world.ended_at < 0:
             raise Broken("K5", "the session never ended")
+        if self.tasks and world.kernel.state.lifecycle.reason != "fenced":
+            raise Broken("K6", f"{self.tasks} have no end")
         conversation = world.kernel.state.conversation
         if self.fold != conversation:
             raise Broken("K7", "the facts do not give the conversation")

@@ -100,10 +100,9 @@ def test_what_is_kept_becomes_facts() -> None:
     call = Call()
     call.send(
         ev.AgentReconfigured(agent="a", instructions="new", tools_added=("t",)), ev.StateSaved(agent="a", state="{1}"), ev.StateSaved(agent="", state="{2}"),
-        ev.TaskDone(task="t", result="3"), ev.Dtmf(leg="phone", digit="5"),
+        ev.Dtmf(leg="phone", digit="5"),
     )  # fmt: skip
     assert call.state.conversation.states == {"a": "{1}"} and call.state.conversation.userdata == "{2}"
-    assert call.facts(ft.TaskResult)[0].result == "3"
     assert call.notices("dtmf") == [{"leg": "phone", "digit": "5"}]
 
 

@@ -74,6 +74,7 @@ class World:
         self.tape: list[ev.Event] = []
         self.floors: dict[str, ev.Op] = {}
         self.asked_under: dict[str, str] = {}
+        self.behind: dict[str, ev.Event] = {}
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -112,6 +113,7 @@ class World:
         self.pairs.add((f"speech {speech.phase if speech else 'none'}", type(event).__name__))
         self.pairs.add((f"session {state.lifecycle.phase}", type(event).__name__))
         self.pairs.add((f"agent {state.agents.phase}", type(event).__name__))
+        self.pairs.add((f"{min(2, len(state.agents.tasks))} tasks", type(event).__name__))
         effects = self.kernel.step(event)
         for judge in self.judges:
             judge(self, event, effects)
@@ -385,14 +387,44 @@ class World:
             self.floors[ask] = effect.op
             t = rng.choice((3.0, 9.0, 20.0))
             self.at(rng.choice((0.0, 1.0)), ev.FloorAsked(op=effect.op, ask=ask))
-        self.at(t, ev.ToolReturned(
+        returned = ev.ToolReturned(
             op=effect.op, output=f"result of {effect.call_id}", is_error=self.bad(), reply=self.chance(0.85),
             agent=self.agent() if self.chance(0.12) else None,
-        ))  # fmt: skip
+        )  # fmt: skip
+        if self.chance(0.2):
+            self.awaits(t / 2, effect.op, returned)
+        else:
+            self.at(t, returned)
+
+    def awaits(self, delay: float, op: ev.Op, then: ev.Event) -> None:
+        """User code awaits a sub-dialogue, two at once now and then, and goes on with ``then``."""
+        for number in range(2 if self.chance(0.2) else 1):
+            self.number += 1
+            ask = f"task{self.number}"
+            if not number:
+                self.behind[ask] = then
+            self.at(delay, ev.TaskAsked(ask=ask, agent=self.task(), op=op, number=number + 1))
+            if self.chance(0.15):
+                self.at(delay + self.rng.choice((0.0, 1.0, 5.0)), ev.TaskCancelled(ask=ask))
+
+    def task(self) -> AgentRef:
+        self.number += 1
+        return msgspec.structs.replace(self.agent(), key=f"t{self.number}")
+
+    def task_notice(self, body: dict[str, Any]) -> None:
+        then = self.behind.get(body["ask"])
+        if body["state"] != "entered":
+            if then is not None:
+                self.at(self.rng.choice((0.0, 0.1, 3.0)), then)
+        elif self.chance(0.85):
+            done = ev.TaskDone(task=body["task"], result="1", is_error=self.bad())
+            self.at(self.rng.choice((0.0, 0.5, 3.0, 8.0)), done)
 
     def do_Notify(self, effect: fx.Notify) -> None:  # noqa: N802
         """A tool that has got the floor says things, one of them late, somebody else talks into it now and then; mostly it
         lets go by itself."""
+        if effect.name == "task":
+            self.task_notice(effect.body)
         if effect.name != "floor" or not effect.body["granted"]:
             return
         ask, t = effect.body["ask"], 0.0
@@ -423,10 +455,14 @@ class World:
             text = effect.text if self.chance(0.9) else effect.text + " edited"
         else:
             text = ""
-        self.at(t, ev.HookReturned(
+        returned = ev.HookReturned(
             op=effect.op, text=text, stop=effect.hook == "on_user_turn_completed" and self.chance(0.08),
             error="boom" if self.bad() else "", context_changed=self.chance(0.1),
-        ))  # fmt: skip
+        )  # fmt: skip
+        if effect.hook in ("on_enter", "on_exit") and self.chance(0.2):
+            self.awaits(t / 2, effect.op, returned)
+        else:
+            self.at(t, returned)
 
     def do_CloseAll(self, effect: fx.CloseAll) -> None:  # noqa: N802
         if not self.bad():
@@ -541,7 +577,7 @@ class World:
             ev.CommitTurn(ask=n, timeout=rng.choice((0.5, 2.0)), reply=self.chance(0.8)), ev.ClearTurn(),
             ev.Dtmf(leg="l", digit="5"), ev.DtmfAsked(digits="5#"), ev.SttLost(error="deaf", recovering=True),
             ev.AgentReconfigured(agent="a", tools_removed=("t",)), ev.StateSaved(agent="a", state="{}"), ev.StateSaved(agent="", state="{}"),
-            ev.TaskDone(task="t", result="1"), ev.EndScore(op=(0, 99), probability=1.0),
+            ev.TaskDone(task="t", result="1"), ev.TaskAsked(ask=n, agent=self.task()), ev.EndScore(op=(0, 99), probability=1.0),
         ))  # fmt: skip
 
     # --- a new owner ---------------------------------------------------------------------------------------------

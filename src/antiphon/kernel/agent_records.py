@@ -1,4 +1,4 @@
-"""Agents, second part: what they and their tools give us to keep."""
+"""Agents, fifth part: what they and their tools give us to keep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from antiphon.kernel.events import (
     PolicyChanged,
     StateSaved,
     StepDone,
-    TaskDone,
 )
 
 if TYPE_CHECKING:
@@ -25,8 +24,11 @@ if TYPE_CHECKING:
 
 
 def on_policy(state: AgentsState, event: PolicyChanged, view: KernelState, out: Out) -> None:
-    if state.current is not None:
+    if state.current is not None and event.agent in ("", state.current.key):
         state.current = msgspec.structs.replace(state.current, policy=event.policy)
+    for frame in state.tasks:
+        if frame.left.key == event.agent:
+            frame.left = msgspec.structs.replace(frame.left, policy=event.policy)
 
 
 def on_reconfigured(state: AgentsState, event: AgentReconfigured, view: KernelState, out: Out) -> None:
@@ -49,10 +51,6 @@ def on_saved(state: AgentsState, event: StateSaved, view: KernelState, out: Out)
         out.fact(ft.SessionUserdata(at=out.now, state=event.state))
 
 
-def on_task(state: AgentsState, event: TaskDone, view: KernelState, out: Out) -> None:
-    out.fact(ft.TaskResult(at=out.now, task=event.task, result=event.result, is_error=event.is_error))
-
-
 def on_step(state: AgentsState, event: StepDone, view: KernelState, out: Out) -> None:
     call = view.tools.running(event.op)
     out.fact(ft.StepResult(at=out.now, call_id=call.call_id, name=event.name, result=event.result))
@@ -62,6 +60,5 @@ HANDLERS: dict[type, Any] = {
     AgentReconfigured: on_reconfigured,
     PolicyChanged: on_policy,
     StateSaved: on_saved,
-    TaskDone: on_task,
     StepDone: on_step,
 }

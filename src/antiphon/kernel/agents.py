@@ -1,41 +1,21 @@
 """Agents: who speaks for us, and their hooks. Owns the current agent, the switch to another, and hooks under way.
 
 Theory. A switch is: leave (``on_exit``) -> enter (fact, ``Rebind``) -> greet (``on_enter``). Turns that end meanwhile
-wait and go to the new agent. Turns pass the hook one at a time, in order. A hook has a hard deadline, after which the
-session goes on without it; ``on_enter`` may take its time, but after that deadline nobody waits for it.
+wait and go to the new agent. A sub-dialogue is a switch that comes back: its agent speaks on top of the one that was
+left, which neither leaves nor enters again (``agent_tasks``). Whoever hands over ends the sub-dialogues under way.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from antiphon.kernel import facts as ft
-from antiphon.kernel import gates
-from antiphon.kernel.effects import AbandonHook, CallHook, Rebind
-from antiphon.kernel.events import (
-    AgentAsked,
-    HookReturned,
-    Op,
-    ReplyAsked,
-    Resumed,
-    SayAsked,
-    Start,
-)
+from antiphon.kernel.effects import CallHook, Rebind
+from antiphon.kernel.events import Op
 from antiphon.kernel.policy import AgentRef
-from antiphon.kernel.signals import (
-    Closing,
-    Ending,
-    ExitDone,
-    HandoffAsked,
-    HandoffDone,
-    Timer,
-    TurnDropped,
-    TurnEnded,
-    TurnExceeded,
-    TurnReady,
-)
+from antiphon.kernel.signals import Switched, TaskOver, TurnEnded, TurnReady
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -49,13 +29,16 @@ MOVES: dict[tuple[str, str], str] = {
     ("none", "Start"): "here",
     ("here", "HandoffAsked"): "leaving",
     ("leaving", "left"): "here",
+    ("leaving", "task"): "here",
     ("here", "Closing"): "gone",
     ("leaving", "Closing"): "gone",
 }
 
 
 class Hook(msgspec.Struct):
-    """``awaited``: somebody's move depends on it. ``base``: the reply whose hand-off it greets for."""
+    """``awaited``: somebody's move depends on it. ``base``: the reply whose hand-off it greets for; ``opening``: where it
+    says nothing a reply is made. ``id``: the same for a new owner. ``tasks``: sub-dialogues that it awaits; ``again``: a new owner
+    called it again."""
 
     name: str
     op: Op
@@ -65,6 +48,10 @@ class Hook(msgspec.Struct):
     base: str = ""
     spoke: bool = False
     awaited: bool = True
+    opening: bool = False
+    id: str = ""
+    tasks: int = 0
+    again: bool = False
 
 
 class Next(msgspec.Struct):
@@ -72,8 +59,29 @@ class Next(msgspec.Struct):
     base: str = ""
 
 
+class Wish(msgspec.Struct):
+    """A sub-dialogue that somebody awaits: the call ``call_id``, the hook ``hook`` of agent ``by``, or (neither) the
+    application. ``id``: the same for a new owner."""
+
+    ask: str
+    id: str
+    agent: AgentRef
+    by: str = ""
+    call_id: str = ""
+    hook: str = ""
+
+
+class Frame(msgspec.Struct):
+    """A sub-dialogue under way. ``left``: the agent that goes on behind it; ``to``: the switch that waits for it."""
+
+    wish: Wish
+    left: AgentRef
+    to: Next | None = None
+
+
 class AgentsState(msgspec.Struct):
-    """``turns``: ended turns before the hook, oldest first; the first one is in it where a turn hook is under way."""
+    """``turns``: ended turns before the hook, oldest first; the first one is in it where a turn hook is under way.
+    ``tasks``: sub-dialogues under way, the innermost last; ``wishes``: those that wait for their agent's turn."""
 
     phase: str = "none"
     current: AgentRef | None = None
@@ -82,6 +90,12 @@ class AgentsState(msgspec.Struct):
     in_hook: int = 0
     to: Next | None = None
     then: Next | None = None
+    tasks: list[Frame] = []
+    wishes: list[Wish] = []
+
+    def below(self, agent: str) -> bool:
+        """Whether a sub-dialogue is under way on top of this agent."""
+        return any(frame.left.key == agent for frame in self.tasks)
 
 
 def move(state: AgentsState, cause: str) -> bool:
@@ -92,209 +106,95 @@ def move(state: AgentsState, cause: str) -> bool:
     return True
 
 
-def _call(
-    state: AgentsState, name: str, view: KernelState, out: Out, *, turn: int = 0, text: str = "", base: str = ""
-) -> Hook:
+def call(
+    state: AgentsState, name: str, view: KernelState, out: Out, *, turn: int = 0, text: str = "", base: str = NOBODY,
+    agent: str = "",
+) -> Hook:  # fmt: skip
+    """Call a hook, of the current agent where no other is named."""
     assert state.current is not None
     op = out.op("hook")
-    hook = state.hooks[op[1]] = Hook(name, op, state.current.key, turn=turn, text=text, base=base)
+    hook = state.hooks[op[1]] = Hook(name, op, agent or state.current.key, turn=turn, text=text, base=base)
+    hook.id = f"{op[0]}.{op[1]}"
     out.effect(CallHook(op=op, agent=hook.agent, hook=name, turn=turn, text=text))
-    out.timer(f"agents.hook:{op[1]}", out.now + view.policy.hook_hard)
+    await_end(hook, view, out)
     return hook
 
 
-def _forget(state: AgentsState, hook: Hook, out: Out) -> None:
+def await_end(hook: Hook, view: KernelState, out: Out) -> None:
+    """However it goes on, nobody waits for it longer than that."""
+    out.timer(f"agents.hook:{hook.op[1]}", out.now + view.policy.hook_hard)
+
+
+def forget(state: AgentsState, hook: Hook, out: Out) -> None:
     out.close(hook.op)
     out.cancel_timer(f"agents.hook:{hook.op[1]}")
     del state.hooks[hook.op[1]]
 
 
-# --- entering and leaving ----------------------------------------------------------------------------------------
+# --- who speaks --------------------------------------------------------------------------------------------------
 
 
-def on_start(state: AgentsState, event: Start, view: KernelState, out: Out) -> None:
-    out.fact(ft.SessionStarted(at=out.now, agent=event.agent.key))
-    move(state, "Start")
-    _enter(state, Next(event.agent, NOBODY), view, out)
+def becomes(state: AgentsState, agent: AgentRef, previous: str, view: KernelState, out: Out) -> None:
+    """``agent`` is the one who speaks."""
+    state.current = agent
+    out.fact(ft.AgentEntered(at=out.now, item=f"agent.{view.position + 1}", agent=agent.key, previous=previous))
+    out.effect(Rebind(agent=agent))
+    out.signal(Switched(agent.key))
 
 
-def _enter(state: AgentsState, to: Next, view: KernelState, out: Out) -> None:
-    previous = state.current.key if state.current is not None else ""
-    state.current = to.agent
-    state.to = None
-    out.fact(ft.AgentEntered(at=out.now, item=f"agent.{view.position + 1}", agent=to.agent.key, previous=previous))
-    out.effect(Rebind(agent=to.agent))
-    if to.agent.has_on_enter:
-        _call(state, "on_enter", view, out, base=to.base)
-    elif to.base != NOBODY:
-        out.signal(HandoffDone(to.base, spoke=False))
-    if state.then is not None:
-        asked, state.then = state.then, None
-        _leave(state, asked, view, out)
-    _next_turn(state, view, out)
+def end_tasks(state: AgentsState, depth: int, outcome: str, view: KernelState, out: Out) -> Frame | None:
+    """Every sub-dialogue above ``depth`` of them ends without a result; returns the last one that did."""
+    frame = None
+    while len(state.tasks) > depth:
+        frame = pop_task(state, outcome, view, out)
+    return frame
 
 
-def on_handoff(state: AgentsState, signal: HandoffAsked, view: KernelState, out: Out) -> None:
-    _leave(state, Next(signal.agent, signal.base), view, out)
+def pop_task(
+    state: AgentsState, outcome: str, view: KernelState, out: Out, *, result: str = "", is_error: bool = True
+) -> Frame:
+    """The innermost sub-dialogue is over. Who comes back is not bound yet: more may end."""
+    frame = state.tasks.pop()
+    wish, agent = frame.wish, frame.wish.agent.key
+    out.fact(ft.TaskResult(at=out.now, task=wish.id, result=result or outcome, is_error=is_error))
+    state.current = frame.left
+    for hook in state.hooks.values():
+        if hook.agent == agent and hook.name == "on_enter":
+            hook.opening = hook.awaited = False
+    if wish.agent.has_on_exit and outcome != "closed":
+        call(state, "on_exit", view, out, agent=agent).awaited = False
+    out.signal(TaskOver(agent, unwish(state, wish, outcome, view, out)))
+    return frame
 
 
-def on_agent_asked(state: AgentsState, event: AgentAsked, view: KernelState, out: Out) -> None:
-    _leave(state, Next(event.agent), view, out)
+def unwish(state: AgentsState, wish: Wish, outcome: str, view: KernelState, out: Out) -> Op | None:
+    """Whoever awaits the sub-dialogue is told how it ended: its own time runs again. Returns its op, if it still runs."""
+    task = view.conversation.tasks.get(wish.id)
+    result, is_error = (task.result, task.is_error) if task is not None else (outcome, True)
+    out.notify("task", ask=wish.ask, task=wish.id, state=outcome, result=result, is_error=is_error)
+    hook = next((hook for hook in state.hooks.values() if hook.id == wish.hook), None)
+    if hook is None:
+        return awaiting(wish, view)
+    hook.tasks = max(0, hook.tasks - 1)
+    if not hook.tasks:
+        hook.spoke, hook.opening = False, hook.name == "on_enter"
+        await_end(hook, view, out)
+    return hook.op
 
 
-def _leave(state: AgentsState, to: Next, view: KernelState, out: Out) -> None:
-    if state.phase == "leaving":
-        state.then = to
-        return
-    if not move(state, "HandoffAsked"):
-        return
-    assert state.current is not None
-    state.to = to
-    if state.current.has_on_exit:
-        out.gate(gates.SWITCHING, "agents", out.now + view.policy.hook_hard + 1.0)
-        _call(state, "on_exit", view, out)
-    else:
-        _left(state, view, out)
+def awaiting(wish: Wish, view: KernelState) -> Op | None:
+    """Op of the tool call that awaits it."""
+    return next((r.op for r in view.tools.runs.values() if r.call_id == wish.call_id and r.op is not None), None)
 
 
-def _left(state: AgentsState, view: KernelState, out: Out) -> None:
-    move(state, "left")
-    assert state.to is not None
-    out.ungate(gates.SWITCHING)
-    _enter(state, state.to, view, out)
-
-
-def on_closing(state: AgentsState, signal: Closing, view: KernelState, out: Out) -> None:
-    here = state.phase == "here"
-    move(state, "Closing")
-    state.to = state.then = None
-    out.ungate(gates.SWITCHING)
-    for hook in list(state.hooks.values()):
-        if hook.name == "on_exit":
-            continue  # it was leaving anyway: one exit is enough
-        out.effect(AbandonHook(op=hook.op))
-        _forget(state, hook, out)
-    for ended in state.turns:
-        out.fact(ft.TurnDropped(at=out.now, turn=ended.turn, text=ended.text, reason="closing"))
-        for ask in ended.asks:
-            out.notify("turn_committed", ask=ask, turn=0, text="")
-        out.signal(TurnDropped(ended.turn, "closing"))
-    state.turns = []
-    state.in_hook = 0
-    if here and state.current is not None and state.current.has_on_exit:
-        _call(state, "on_exit", view, out)
-    elif not state.hooks:
-        out.signal(ExitDone())
-
-
-def on_ending(state: AgentsState, signal: Ending, view: KernelState, out: Out) -> None:
-    for hook in list(state.hooks.values()):
-        out.effect(AbandonHook(op=hook.op))
-        _forget(state, hook, out)
-
-
-# --- hooks -------------------------------------------------------------------------------------------------------
-
-
-def on_turn_ended(state: AgentsState, signal: TurnEnded, view: KernelState, out: Out) -> None:
-    state.turns.append(signal)
-    _next_turn(state, view, out)
-
-
-def _next_turn(state: AgentsState, view: KernelState, out: Out) -> None:
+def next_turn(state: AgentsState, view: KernelState, out: Out) -> None:
+    """Turns that have ended go to the agent, one at a time."""
     while state.turns and not state.in_hook and state.phase == "here":
         assert state.current is not None
         ended = state.turns[0]
         if state.current.has_turn_hook:
-            hook = _call(state, "on_user_turn_completed", view, out, turn=ended.turn, text=ended.text)
+            hook = call(state, "on_user_turn_completed", view, out, turn=ended.turn, text=ended.text)
             state.in_hook = hook.op[1]
             return
         state.turns.pop(0)
         out.signal(TurnReady(ended, ended.text))
-
-
-def on_exceeded(state: AgentsState, signal: TurnExceeded, view: KernelState, out: Out) -> None:
-    if state.phase == "here":
-        hook = _call(state, "on_user_turn_exceeded", view, out, turn=signal.turn, text=signal.text)
-        hook.awaited = False
-
-
-def on_returned(state: AgentsState, event: HookReturned, view: KernelState, out: Out) -> None:
-    hook = state.hooks[event.op[1]]
-    if event.error:
-        out.notify("error", stage="hook", error=event.error, recoverable=True)
-    _over(state, hook, event, view, out)
-
-
-def on_timer(state: AgentsState, timer: Timer, view: KernelState, out: Out) -> None:
-    hook = state.hooks[int(timer.key)]
-    if hook.name == "on_enter":
-        hook.awaited = False
-        _greeted(hook, out)
-        return
-    out.effect(AbandonHook(op=hook.op))
-    out.notify("error", stage="hook", error=f"{hook.name} took too long: going on without it.", recoverable=True)
-    _over(state, hook, None, view, out)
-
-
-def _greeted(hook: Hook, out: Out) -> None:
-    if hook.base != NOBODY:
-        out.signal(HandoffDone(hook.base, spoke=hook.spoke))
-        hook.base = NOBODY
-
-
-def _over(state: AgentsState, hook: Hook, event: HookReturned | None, view: KernelState, out: Out) -> None:
-    _forget(state, hook, out)
-    if hook.name == "on_enter":
-        _greeted(hook, out)
-    elif hook.name == "on_exit":
-        if state.phase == "gone":
-            out.signal(ExitDone())
-        else:
-            _left(state, view, out)
-    elif hook.op[1] == state.in_hook:
-        state.in_hook = 0
-        ended = state.turns.pop(0)
-        if event is None or event.error:
-            out.signal(TurnReady(ended, ended.text))
-        else:
-            out.signal(TurnReady(ended, event.text or ended.text, event.stop, event.context_changed, event.media))
-        _next_turn(state, view, out)
-
-
-def on_spoken(state: AgentsState, event: SayAsked | ReplyAsked, view: KernelState, out: Out) -> None:
-    if event.hook is not None and event.hook[1] in state.hooks:
-        state.hooks[event.hook[1]].spoke = True
-
-
-def on_resumed(state: AgentsState, event: Resumed, view: KernelState, out: Out) -> None:
-    """The new shell has no agent bound and no hook running. A greeting that was begun is not begun again."""
-    if state.current is None:
-        return
-    out.effect(Rebind(agent=state.current))
-    old, state.hooks = list(state.hooks.values()), {}
-    for hook in old:
-        out.cancel_timer(f"agents.hook:{hook.op[1]}")
-        if hook.name == "on_enter" and (hook.spoke or not hook.awaited):
-            _greeted(hook, out)
-            continue
-        again = _call(state, hook.name, view, out, turn=hook.turn, text=hook.text, base=hook.base)
-        again.awaited = hook.awaited
-        if hook.op[1] == state.in_hook:
-            state.in_hook = again.op[1]
-
-
-HANDLERS: dict[type, Any] = {
-    Start: on_start,
-    HandoffAsked: on_handoff,
-    AgentAsked: on_agent_asked,
-    Closing: on_closing,
-    Ending: on_ending,
-    TurnEnded: on_turn_ended,
-    TurnExceeded: on_exceeded,
-    HookReturned: on_returned,
-    Timer: on_timer,
-    SayAsked: on_spoken,
-    ReplyAsked: on_spoken,
-    Resumed: on_resumed,
-}

@@ -21,6 +21,8 @@ from antiphon.kernel.facts import (
     SessionUserdata,
     SpeechHeard,
     StepResult,
+    TaskEntered,
+    TaskResult,
     ToolInDoubt,
     ToolIntent,
     ToolResult,
@@ -90,9 +92,20 @@ class ConfigUpdate(msgspec.Struct, tag="agent_config_update", tag_field="type", 
 Item = Message | Call | CallOutput | Handoff | ConfigUpdate
 
 
+class Task(msgspec.Struct):
+    """A sub-dialogue. ``over``: ``result`` is what came of it."""
+
+    agent: str
+    call_id: str = ""
+    over: bool = False
+    result: str = ""
+    is_error: bool = False
+
+
 class Conversation(msgspec.Struct):
     """``version`` counts changes. ``open_calls``: calls without an output yet, by call id. ``states``: what agents
-    saved, by agent; ``steps``: finished steps of open calls, by call id."""
+    saved, by agent; ``steps``: finished steps of open calls, by call id. ``tasks``: sub-dialogues, by id, the outermost
+    first; those of a call are forgotten when it has its output."""
 
     items: list[Item] = []
     version: int = 0
@@ -101,6 +114,7 @@ class Conversation(msgspec.Struct):
     states: dict[str, str] = {}
     userdata: str = ""
     steps: dict[str, dict[str, str]] = {}
+    tasks: dict[str, Task] = {}
     ended: str = ""
 
     def apply(self, fact: Fact) -> None:
@@ -178,6 +192,8 @@ def _output(to: Conversation, fact: ToolResult | ToolInDoubt) -> None:
     if to.open_calls.pop(fact.call_id, None) is None:
         return  # one output a call
     to.steps.pop(fact.call_id, None)
+    for name in [name for name, task in to.tasks.items() if task.call_id == fact.call_id and task.over]:
+        del to.tasks[name]
     item = CallOutput(
         id=fact.item, call_id=fact.call_id, name=fact.name, output=IN_DOUBT, is_error=True, created_at=fact.at
     )
@@ -228,6 +244,16 @@ def _step(to: Conversation, fact: StepResult) -> None:
         to.steps.setdefault(fact.call_id, {})[fact.name] = fact.result
 
 
+def _task(to: Conversation, fact: TaskEntered) -> None:
+    to.tasks[fact.task] = Task(fact.agent, fact.call_id)
+
+
+def _task_over(to: Conversation, fact: TaskResult) -> None:
+    task = to.tasks.get(fact.task)
+    if task is not None:
+        task.over, task.result, task.is_error = True, fact.result, fact.is_error
+
+
 def _ended(to: Conversation, fact: SessionEnded) -> None:
     to.ended = fact.reason
 
@@ -243,5 +269,7 @@ _FOLD: dict[type[Fact], Callable[[Conversation, Any], None]] = {
     AgentState: _state,
     SessionUserdata: _userdata,
     StepResult: _step,
+    TaskEntered: _task,
+    TaskResult: _task_over,
     SessionEnded: _ended,
 }

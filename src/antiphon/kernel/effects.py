@@ -143,7 +143,7 @@ class SetReflex(Effect, frozen=True, kw_only=True, tag="play.reflex"):
 
 
 class RunTool(Effect, frozen=True, kw_only=True, tag="tool.run"):
-    """Run it on the user's loop. ``key``: idempotency key. ``again``: the owner who ran it died. Answers: ``ToolProgress``, ``ToolReturned``."""
+    """Run it on the user's loop. ``agent``: whose model asked for it. ``key``: idempotency key. ``again``: the owner who ran it died. Answers: ``ToolProgress``, ``ToolReturned``."""
 
     op: Op
     speech: str
@@ -153,6 +153,7 @@ class RunTool(Effect, frozen=True, kw_only=True, tag="tool.run"):
     effect: Effectfulness
     retry: Retry
     key: str
+    agent: str = ""
     again: bool = False
 
 

@@ -386,12 +386,28 @@ class HookReturned(Event, frozen=True, kw_only=True, tag="hook.returned"):
     context_changed: bool = False
 
 
+class TaskAsked(Event, frozen=True, kw_only=True, tag="task.asked"):
+    """A sub-dialogue (``AgentTask``) is awaited: ``agent`` is to speak until it is done. ``op``: of the tool or hook whose
+    code awaits it (``None``: the application), its ``number``-th one. ``ask``: id that the ``task`` notices repeat."""
+
+    ask: str
+    agent: AgentRef
+    op: Op | None = None
+    number: int = 1
+
+
 class TaskDone(Event, frozen=True, kw_only=True, tag="task.done"):
-    """A sub-dialogue (``AgentTask``) completed with this result (JSON text)."""
+    """The sub-dialogue completed with this result (JSON text)."""
 
     task: str
     result: str
     is_error: bool = False
+
+
+class TaskCancelled(Event, frozen=True, kw_only=True, tag="task.cancelled"):
+    """Whoever awaited the task ``ask`` does so no more."""
+
+    ask: str
 
 
 class StepDone(Event, frozen=True, kw_only=True, tag="step.done"):
@@ -419,9 +435,11 @@ class AgentReconfigured(Event, frozen=True, kw_only=True, tag="agent.reconfigure
 
 
 class PolicyChanged(Event, frozen=True, kw_only=True, tag="policy.changed"):
-    """``session.update_options`` or ``agent.turn_handling`` changed what holds from now on."""
+    """``session.update_options`` or ``agent.turn_handling`` changed what holds from now on, for ``agent`` (empty: the
+    current one)."""
 
     policy: SessionPolicy
+    agent: str = ""
 
 
 AnyEvent = (
@@ -432,5 +450,5 @@ AnyEvent = (
     | Segment | Synthesised | AudioDone | ToolCall | Generated | ReplyFailed
     | AutoPaused | AutoResumed | Acked | PlaySettled
     | ToolReturned | ToolProgress | FloorAsked | FloorReleased
-    | AgentAsked | HookReturned | TaskDone | StepDone | StateSaved | AgentReconfigured | PolicyChanged
+    | AgentAsked | HookReturned | TaskAsked | TaskDone | TaskCancelled | StepDone | StateSaved | AgentReconfigured | PolicyChanged
 )  # fmt: skip

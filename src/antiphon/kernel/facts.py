@@ -173,11 +173,16 @@ class SessionUserdata(Fact, frozen=True, kw_only=True, tag="session.userdata"):
 
 
 class TaskEntered(Fact, frozen=True, kw_only=True, tag="task.entered"):
+    """A sub-dialogue began: ``agent`` speaks until it is over. ``call_id``: of the tool call that awaits it, if one does."""
+
     task: str
     agent: str
+    call_id: str = ""
 
 
 class TaskResult(Fact, frozen=True, kw_only=True, tag="task.result"):
+    """It is over. ``result``: JSON text; of an error what it says."""
+
     task: str
     result: str
     is_error: bool = False

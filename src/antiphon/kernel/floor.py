@@ -75,7 +75,7 @@ def on_review(state: SpeechState, signal: Review, view: KernelState, out: Out) -
         if run is None:
             floor.waiting.remove(claim)
             out.notify("floor", ask=claim.ask, granted=False)
-        elif run.logged and floor.holder is None and _silent(view):
+        elif run.logged and not run.tasks and floor.holder is None and _silent(view):
             floor.waiting.remove(claim)
             floor.holder = claim
             out.gate(gates.FOREGROUND, claim.ask, view.timers[f"tools.deadline:{run.number}"])

@@ -14,14 +14,17 @@ from typing import Any
 import msgspec
 
 from antiphon.kernel import (
+    agent_hooks,
     agent_records,
-    agents,
+    agent_switch,
+    agent_tasks,
     floor,
     legs,
     lifecycle,
     liveness,
     overlap,
     question,
+    reply_dialogue,
     reply_faults,
     reply_turns,
     speech_made,
@@ -65,9 +68,9 @@ MACHINES: tuple[tuple[str, tuple[ModuleType, ...]], ...] = (
     ("legs", (legs,)),
     ("lifecycle", (lifecycle,)),
     ("turn", (turn_evidence, turn_end, question, overlap, turn_commit)),
-    ("agents", (agents, agent_records)),
+    ("agents", (agent_switch, agent_hooks, agent_tasks, agent_records)),
     ("speech", (speech_made, speech_played, floor)),
-    ("reply", (reply_turns, reply_faults)),
+    ("reply", (reply_turns, reply_dialogue, reply_faults)),
     ("tools", (tool_calls, tool_ends)),
     ("liveness", (liveness,)),
 )

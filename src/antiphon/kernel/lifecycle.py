@@ -43,6 +43,7 @@ from antiphon.kernel.events import (
     Typed,
     Vad,
 )
+from antiphon.kernel.reply import below
 from antiphon.kernel.signals import Closing, EndAsked, Ending, ExitDone, PartyGone, Review, Timer
 
 if TYPE_CHECKING:
@@ -149,8 +150,9 @@ def on_review(state: LifecycleState, signal: Review, view: KernelState, out: Out
 
 def _busy(view: KernelState) -> bool:
     return bool(
-        view.speech.speeches or view.reply.replies or view.agents.turns or view.tools.busy()
-        or any(hook.awaited for hook in view.agents.hooks.values())
+        view.speech.speeches or view.agents.turns or view.tools.busy(view)
+        or any(not below(reply, view) for reply in view.reply.replies.values())
+        or any(hook.awaited and not hook.tasks for hook in view.agents.hooks.values())
     )  # fmt: skip
 
 

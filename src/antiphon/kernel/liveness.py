@@ -17,6 +17,7 @@ import msgspec
 from antiphon.kernel import facts as ft
 from antiphon.kernel import gates
 from antiphon.kernel.listening import CLIP
+from antiphon.kernel.reply import below
 from antiphon.kernel.signals import EndAsked, ReplyLost, ReplyQueued, Review, Rung, Timer, Unheard
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
     """Who has to act before the caller has to, if anybody: (owner, deadline, reason)."""
     timers = state.timers
     for hook in state.agents.hooks.values():
-        if hook.awaited and not hook.spoke:
+        if hook.awaited and not hook.spoke and not hook.tasks:
             return "agent", timers.get(f"agents.hook:{hook.op[1]}", inf), f"hook {hook.name}"
     clip: tuple[str, float, str] | None = None
     for speech in state.speech.speeches.values():
@@ -92,10 +93,12 @@ def waits_for(state: KernelState) -> tuple[str, float, str] | None:
             if speech.source != "ladder":
                 return clip
     for run in state.tools.runs.values():
+        if run.tasks or state.agents.below(run.by):
+            continue
         if (run.phase in ("running", "joined") and run.logged) or run.phase == "waiting":
             return "tool", timers.get(f"tools.deadline:{run.number}", inf), f"tool {run.name}"
     for reply in state.reply.replies.values():
-        if reply.phase not in ("speculating", "saying", "held"):
+        if reply.phase not in ("speculating", "saying", "held") and not below(reply, state):
             return "agent", _rung_at(state), "model"
     for speech in state.speech.speeches.values():
         if speech.phase == "authorised":

@@ -28,6 +28,7 @@ from antiphon.kernel.signals import (
     ReplyDropped,
     ReplyLost,
     ReplyQueued,
+    ToolBatchSettled,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ MOVES: dict[tuple[str, str], str] = {
 class Reply(msgspec.Struct):
     """One chain. ``steps``: ids handed out; ``tool_steps``: of them, those that answered tool results. ``calls`` and
     ``segments``: of the current step. ``audio``: all its audio is in the plane. ``interruptible``: of its speeches;
-    ``question``: settings that hold for the answer to them."""
+    ``question``: settings that hold for the answer to them. ``agent``: whose it is; ``last``: its agent's sub-dialogue is over, no
+    step follows. ``settled``: its calls are, and the sub-dialogue on top of its agent is not over."""
 
     base: str
     phase: str = "generating"
@@ -88,17 +90,22 @@ class Reply(msgspec.Struct):
     generated: bool = False
     audio: bool = False
     question: SessionPolicy | None = None
+    last: bool = False
+    settled: ToolBatchSettled | None = None
 
 
 class ReplyState(msgspec.Struct):
     """``owed``: a tool's result came that no reply has told of. ``errors``: lost replies in a row.
-    ``rest``: ops of former steps of which audio still comes, with their speeches."""
+    ``rest``: ops of former steps of which audio still comes, with their speeches. ``turn``: the newest that was committed;
+    ``unanswered``: its answer ended with the sub-dialogue of its agent."""
 
     replies: dict[str, Reply] = {}
     made: int = 0
     owed: bool = False
     errors: int = 0
     rest: dict[int, str] = {}
+    turn: int = 0
+    unanswered: bool = False
 
     def answers(self, turn: int) -> str | None:
         """Base of the chain that answers ``turn``."""
@@ -136,7 +143,8 @@ def begin(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:
     reply.generated = reply.audio = False
     speculative = reply.phase == "speculating"
     if not speculative:
-        state.owed = False
+        state.owed = state.unanswered = False
+        reply.agent = view.agents.current.key if view.agents.current is not None else ""
     out.signal(
         ReplyQueued(
             reply.speech, reply.base, "reply", reply.op, priority=reply.priority, interruptible=reply.interruptible,
@@ -178,6 +186,11 @@ def may_be_dropped(reply: Reply, view: KernelState) -> bool:
     """Whether nothing of an answer has sounded, so that a newer turn's can take its place."""
     out_there = any(s.sounding and (s.position or s.phase != "settling") for s in view.speech.of(reply.base))
     return reply.interruptible and not out_there and not view.speech.heard_of(reply.base)
+
+
+def below(reply: Reply, view: KernelState) -> bool:
+    """Whether its tools wait for what comes of a sub-dialogue: whatever is said there does not concern it."""
+    return reply.phase in ("tools", "handoff") and view.agents.below(reply.agent)
 
 
 def supersede(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:

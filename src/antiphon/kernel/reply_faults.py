@@ -15,6 +15,7 @@ from antiphon.kernel.reply import (
     RETRIES,
     ReplyState,
     begin,
+    below,
     conclude,
     done,
     drop_rest,
@@ -85,22 +86,25 @@ def on_rung(state: ReplyState, signal: Rung, view: KernelState, out: Out) -> Non
 
 def on_interrupted(state: ReplyState, signal: Interrupted, view: KernelState, out: Out) -> None:
     reply = state.replies.get(signal.base)
-    if reply is not None and reply.phase != "speculating":
+    if reply is not None and reply.phase != "speculating" and not below(reply, view):
         end(state, reply, "interrupted", view, out)
     for other in list(state.replies.values()):
-        if other.priority in ("reply", "background") and other.interruptible and other.phase != "speculating":
+        quiet = other.phase == "speculating" or below(other, view)
+        if other.priority in ("reply", "background") and other.interruptible and not quiet:
             end(state, other, "interrupted", view, out)
 
 
 def on_floor(state: ReplyState, signal: TakeFloor, view: KernelState, out: Out) -> None:
     for reply in list(state.replies.values()):
-        if reply.interruptible and reply.phase != "speculating":
+        if reply.interruptible and reply.phase != "speculating" and not below(reply, view):
             end(state, reply, "interrupted", view, out)
 
 
 def on_interrupt_asked(state: ReplyState, event: InterruptAsked, view: KernelState, out: Out) -> None:
     wanted = event.speech.partition("#")[0]
     for reply in list(state.replies.values()):
+        if not wanted and below(reply, view):
+            continue
         if (not wanted or reply.base == wanted) and (reply.interruptible or event.force):
             if reply.phase == "speculating":
                 reject(state, "interrupted", out)
@@ -122,7 +126,9 @@ def on_settled(state: ReplyState, signal: SpeechSettled, view: KernelState, out:
     if reply is None:
         return
     newest = max((other.turn for other in state.replies.values() if other.phase != "speculating"), default=0)
-    if 0 < reply.turn < newest and may_be_dropped(reply, view):  # it was on air at the newer turn, and then was not
+    if (
+        0 < reply.turn < newest and may_be_dropped(reply, view) and not below(reply, view)
+    ):  # it was on air at the newer turn, and then was not
         supersede(state, reply, view, out)
     else:
         conclude(state, reply, view, out)

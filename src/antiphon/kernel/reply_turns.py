@@ -20,6 +20,7 @@ from antiphon.kernel.reply import (
     Reply,
     ReplyState,
     begin,
+    below,
     conclude,
     failed,
     finish_step,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 def on_speculable(state: ReplyState, signal: Speculable, view: KernelState, out: Out) -> None:
     reject(state, "new words", out)
-    if view.tools.busy() or view.agents.turns or view.agents.phase != "here" or view.agents.current is None:
+    if view.tools.busy(view) or view.agents.turns or view.agents.phase != "here" or view.agents.current is None:
         return
     base = new_base(state, view)
     reply = state.replies[base] = Reply(
@@ -101,6 +102,7 @@ def _answers_too_little(reply: Reply, view: KernelState) -> bool:
 
 
 def on_committed(state: ReplyState, signal: TurnCommitted, view: KernelState, out: Out) -> None:
+    state.turn = signal.turn
     _supersede(state, signal.turn, view, out)
     if not signal.reply:
         reject(state, "no reply asked for", out)
@@ -117,7 +119,7 @@ def on_committed(state: ReplyState, signal: TurnCommitted, view: KernelState, ou
         out.effect(AdoptReply(op=guess.op))
         out.signal(ReplyAuthorised(guess.speech, signal.position))
         out.signal(Adopted(guess.speech))
-        state.owed = False
+        state.owed = state.unanswered = False
         progress(state, guess, view, out)
         return
     base = signal.speech or new_base(state, view)
@@ -154,7 +156,7 @@ def _fits(guess: Reply, signal: TurnCommitted, view: KernelState) -> bool:
 def _supersede(state: ReplyState, turn: int, view: KernelState, out: Out) -> None:
     """Answers to earlier turns (or to this one, before it went on) that have not sounded come too late."""
     for reply in list(state.replies.values()):
-        if reply.phase == "speculating" or reply.turn == 0:
+        if reply.phase == "speculating" or reply.turn == 0 or below(reply, view):
             continue
         if reply.turn == turn or may_be_dropped(reply, view):
             supersede(state, reply, view, out)
@@ -236,10 +238,18 @@ def on_batch(state: ReplyState, signal: ToolBatchSettled, view: KernelState, out
             state.owed = True
             settle_debt(state, view, out)
         return
+    if below(reply, view):
+        reply.settled = signal
+    else:
+        go_on(state, reply, signal, view, out)
+
+
+def go_on(state: ReplyState, reply: Reply, signal: ToolBatchSettled, view: KernelState, out: Out) -> None:
     if signal.handoff:
         move(reply, "handoff")
-    elif not signal.reply:
-        out.fact(ft.SilenceChosen(at=out.now, turn=reply.turn, reason="no tool asked for one"))
+    elif not signal.reply or reply.last:
+        reason = "its part is over" if reply.last else "no tool asked for one"
+        out.fact(ft.SilenceChosen(at=out.now, turn=reply.turn, reason=reason))
         move(reply, "enough")
         finish_step(state, reply)
         conclude(state, reply, view, out)

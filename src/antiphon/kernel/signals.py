@@ -261,6 +261,31 @@ class HandoffDone(Signal, frozen=True):
     spoke: bool
 
 
+class Switched(Signal, frozen=True):
+    """Another agent speaks, with settings of its own: all look what that makes of their part."""
+
+    agent: str
+
+
+class TaskBegan(Signal, frozen=True):
+    """A sub-dialogue is to come or under way: its own words count for whoever awaits it, the tool or hook ``op``."""
+
+    op: Op
+
+
+class TaskOver(Signal, frozen=True):
+    """The sub-dialogue of ``agent`` is over: the agent that was left goes on. ``op``: of the tool or hook that awaited it,
+    if it still runs. ``unsaid``: nobody's reply goes on behind it by itself."""
+
+    agent: str
+    op: Op | None
+    unsaid: bool = False
+
+
+class OpeningAsked(Signal, frozen=True):
+    """The agent that entered has said nothing, and shall: make a reply."""
+
+
 class Rung(Signal, frozen=True):
     """The ladder acts: ``failover`` or ``give_up`` on the model that everybody waits for."""
 

@@ -51,7 +51,7 @@ def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> 
     count = state.seen[event.call_id] = state.seen.get(event.call_id, 0) + 1
     run = state.runs[state.made] = ToolRun(
         state.made, event.call_id, event.name, event.arguments, event.effect, event.retry, event.cancellable,
-        event.problem, reply.speech, event.timeout, event.on_duplicate, extra=event.extra,
+        event.problem, reply.speech, event.timeout, event.on_duplicate, by=reply.agent, extra=event.extra,
     )  # fmt: skip
     if count > 1:
         run.call_id = f"{event.call_id}~{count}"
@@ -68,7 +68,8 @@ def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> 
 def _proceed(state: ToolsState, run: ToolRun, view: KernelState, out: Out) -> None:
     """The call counts: let it act, now or when it may."""
     first = None if run.problem or run.on_duplicate == "allow" else state.same(run)
-    if first is not None and (run.on_duplicate == "reject" or first.phase == "detached"):
+    awaits_us = first is not None and view.agents.below(first.by)
+    if first is not None and (run.on_duplicate == "reject" or first.phase == "detached" or awaits_us):
         run.problem = SAME_CALL
     if run.problem:
         log(run, view, out)

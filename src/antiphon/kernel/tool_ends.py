@@ -8,7 +8,7 @@ from antiphon.kernel import facts as ft
 from antiphon.kernel.conversation import IN_DOUBT
 from antiphon.kernel.effects import CancelTool, DetachTool
 from antiphon.kernel.events import Resumed
-from antiphon.kernel.signals import Closing, Ending, Timer
+from antiphon.kernel.signals import Closing, Ending, TaskBegan, TaskOver, Timer
 from antiphon.kernel.tools import (
     ENDED,
     STILL_RUNNING,
@@ -16,6 +16,7 @@ from antiphon.kernel.tools import (
     UNHEARD,
     ToolRun,
     ToolsState,
+    await_end,
     detach,
     forget,
     log,
@@ -38,6 +39,9 @@ def on_timer(state: ToolsState, timer: Timer, view: KernelState, out: Out) -> No
         log(run, view, out)
         move(run, "refused")
         settled(state, run, UNHEARD, True, out)
+    elif run.phase == "joined" and state.runs[run.joins].tasks:
+        await_end(run, view, out)
+        return
     elif run.phase == "joined":
         move(run, "deadline")
         settled(state, run, STILL_RUNNING, True, out)
@@ -53,6 +57,27 @@ def on_timer(state: ToolsState, timer: Timer, view: KernelState, out: Out) -> No
         move(run, "deadline")
         settled(state, run, STILL_RUNNING, True, out)
     settle_all(state, view, out)
+
+
+def on_task_began(state: ToolsState, signal: TaskBegan, view: KernelState, out: Out) -> None:
+    """What the caller says takes the time that it takes: the call's own stands still."""
+    run = next((run for run in state.runs.values() if run.op == signal.op), None)
+    if run is None:
+        return
+    due = view.timers.get(f"tools.deadline:{run.number}")
+    if not run.tasks and due is not None:
+        run.left = due - out.now
+        out.cancel_timer(f"tools.deadline:{run.number}")
+    run.tasks += 1
+
+
+def on_task_over(state: ToolsState, signal: TaskOver, view: KernelState, out: Out) -> None:
+    run = next((run for run in state.runs.values() if run.op is not None and run.op == signal.op), None)
+    if run is None:
+        return
+    run.tasks = max(0, run.tasks - 1)
+    if not run.tasks and run.phase == "running":
+        out.timer(f"tools.deadline:{run.number}", out.now + run.left)
 
 
 def _cancel(run: ToolRun, cause: str, out: Out) -> None:
@@ -97,7 +122,7 @@ def on_resumed(state: ToolsState, event: Resumed, view: KernelState, out: Out) -
     for run in list(state.runs.values()):
         if run.op is None:
             continue
-        run.op = None
+        run.op, run.tasks = None, 0
         out.cancel_timer(f"tools.deadline:{run.number}")
         if run.phase == "detached":
             result(state, run, IN_DOUBT, True, out)
@@ -116,6 +141,8 @@ def on_resumed(state: ToolsState, event: Resumed, view: KernelState, out: Out) -
 
 HANDLERS: dict[type, Any] = {
     Timer: on_timer,
+    TaskBegan: on_task_began,
+    TaskOver: on_task_over,
     Closing: on_closing,
     Ending: on_ending,
     Resumed: on_resumed,

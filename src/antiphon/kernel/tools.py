@@ -70,7 +70,8 @@ MOVES: dict[tuple[str, str], str] = {
 
 class ToolRun(msgspec.Struct):
     """One call. ``logged``: its intent is recorded. ``output``: of a speculative read, until it is adopted. ``late``:
-    further outputs so far. ``joins``: the number of the call whose result it gets."""
+    further outputs so far. ``joins``: the number of the call whose result it gets. ``by``: the agent whose model asked for it.
+    ``tasks``: sub-dialogues that it awaits, ``left``: the time that it has after them."""
 
     number: int
     call_id: str
@@ -96,6 +97,9 @@ class ToolRun(msgspec.Struct):
     joins: int = 0
     extra: str = ""
     media: tuple[str, ...] = ()
+    by: str = ""
+    tasks: int = 0
+    left: float = 0.0
 
 
 class ToolsState(msgspec.Struct):
@@ -111,9 +115,12 @@ class ToolsState(msgspec.Struct):
     def of(self, speech: str) -> list[ToolRun]:
         return [r for r in self.runs.values() if r.speech == speech and r.phase != "detached"]
 
-    def busy(self) -> bool:
-        """Whether a call is open (a speculation must not guess its outcome)."""
-        return any(r.phase in ("held", "waiting", "joined", "running") for r in self.runs.values())
+    def busy(self, view: KernelState) -> bool:
+        """Whether a call is open (a speculation must not guess its outcome), other than below a sub-dialogue."""
+        return any(
+            r.phase in ("held", "waiting", "joined", "running") and not r.tasks and not view.agents.below(r.by)
+            for r in self.runs.values()
+        )
 
     def acted(self, base: str) -> bool:
         """Whether a reply has done something beyond reading."""
@@ -173,7 +180,7 @@ def start(run: ToolRun, view: KernelState, out: Out, *, again: bool = False) -> 
         RunTool(
             op=run.op, speech=run.speech, call_id=run.call_id, name=run.name, arguments=run.arguments,
             effect=run.effect, retry=run.retry, key=run.key, after=run.after,
-            again=again,
+            agent=run.by, again=again,
         )
     )  # fmt: skip
     out.notify("tool_execution_updated", call_id=run.call_id, name=run.name, status="started", message="")

@@ -211,7 +211,15 @@ class Directory:
         """What ``agent`` reads of the conversation. The ladder's clips are not the model's words: it would repeat them."""
         unread = self.unread.get(agent.id, frozenset())
         items = chat_items(prompt_view(state), self.session.media)
-        return [item for item in items if item.id not in unread and not item.id.startswith("ladder.")]
+        waiting = {run.call_id for run in state.tools.runs.values() if state.agents.below(run.by)}
+        waiting &= state.conversation.open_calls.keys()  # calls that wait for this agent's own dialogue
+        return [
+            item
+            for item in items
+            if item.id not in unread
+            and not item.id.startswith("ladder.")
+            and getattr(item, "call_id", "") not in waiting
+        ]
 
     def context_replaced(self, agent: Agent, conversation: Conversation) -> None:
         """The agent reads its new context instead of what that was made of. What came since is still read, and so is a call

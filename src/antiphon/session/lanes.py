@@ -7,6 +7,7 @@ a bounded number of items under way. In a shared loop (notebooks, the virtual cl
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
@@ -14,10 +15,16 @@ T = TypeVar("T")
 
 
 class Lane:
-    """One event loop, as seen from anywhere."""
+    """One event loop, as seen from anywhere. What is posted runs in the context variables that held where the lane was
+    made: whose hook or tool posts it is nothing to it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._context = contextvars.copy_context()
+
+    def context(self) -> contextvars.Context:
+        """A fresh copy of them, for a task that is made on the lane."""
+        return self._context.copy()
 
     def here(self) -> bool:
         """Whether the caller runs on this lane."""
@@ -27,9 +34,9 @@ class Lane:
         """Run ``call`` on this lane, soon, in the order of posting. Dropped when the loop is gone."""
         try:
             if self.here():
-                self.loop.call_soon(call, *args)
+                self.loop.call_soon(call, *args, context=self.context())
             else:
-                self.loop.call_soon_threadsafe(call, *args)
+                self.loop.call_soon_threadsafe(call, *args, context=self.context())
         except RuntimeError:  # the loop is closed: nobody is left to tell
             return
 

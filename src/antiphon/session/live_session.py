@@ -12,17 +12,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 from contextlib import asynccontextmanager
 from typing import Any
 
-from antiphon.agents.agent import NOT_GIVEN, Agent
+from antiphon.agents.agent import Agent
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatMessage
 from antiphon.chat.media import Content, split
 from antiphon.errors import ConfigurationError, SessionClosedError
 from antiphon.kernel import events as ev
-from antiphon.models.llm import LLM, ToolChoice
-from antiphon.models.stt import STT
-from antiphon.models.tts import TTS
-from antiphon.session.bindings import resolve
+from antiphon.models.llm import ToolChoice
 from antiphon.session.directory import Directory, ReplyRequest, SaySource
 from antiphon.session.media_shelf import MediaShelf
 from antiphon.session.options import TurnHandlingOptions
@@ -30,9 +27,11 @@ from antiphon.session.run_result import RunResult
 from antiphon.session.saved_state import SavedState
 from antiphon.session.shell import Shell
 from antiphon.session.speech_handle import SpeechHandle
+from antiphon.session.tasks import Tasks
 from antiphon.session.tool_sets import ToolSets
 from antiphon.session.user_code import current_floor, current_hook
 from antiphon.session.user_side import UserSide
+from antiphon.session.who_speaks import WhoSpeaks
 from antiphon.tools.function_tool import FunctionTool
 from antiphon.tools.toolset import Tool
 
@@ -40,11 +39,10 @@ UserInput = str | ChatMessage | Sequence[Content]
 """What the user says in writing: text, parts of text and media, or a message (its content counts)."""
 
 
-class LiveSession:
+class LiveSession(WhoSpeaks):
     """The part of a session that is the same whatever it was set up with."""
 
     userdata: Any
-    turn_handling: TurnHandlingOptions
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = list(tools)
@@ -54,6 +52,7 @@ class LiveSession:
         self._side: UserSide | None = None
         self._saved = SavedState()
         self.media = MediaShelf()
+        self.tasks = Tasks(self)
 
     def _ensure_side(self) -> UserSide:
         if self._side is None:
@@ -200,60 +199,6 @@ class LiveSession:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         side.idle.add(future)
         await future
-
-    # --- changes -------------------------------------------------------------------------------------------------
-
-    def update_agent(self, agent: Agent) -> None:
-        """Another agent takes over; the conversation goes along."""
-        shell = self._running()
-        assert self._directory is not None
-        ref = self._directory.adopt(agent)
-        shell.post(ev.AgentAsked(agent=ref))
-
-    def update_options(
-        self,
-        *,
-        stt: STT | str | None = NOT_GIVEN,
-        llm: LLM | str | None = NOT_GIVEN,
-        tts: TTS | str | None = NOT_GIVEN,
-        turn_handling: TurnHandlingOptions | dict[str, Any] | None = NOT_GIVEN,
-    ) -> None:
-        """Other models or turn settings for the session, on a live call."""
-        self._running()
-        assert self._directory is not None
-        for kind, model in (("stt", stt), ("llm", llm), ("tts", tts)):
-            if model is not NOT_GIVEN:
-                self._directory.models[kind] = resolve(kind, model)
-        if turn_handling is not NOT_GIVEN:
-            self.turn_handling = self._directory.turn_handling = TurnHandlingOptions.of(turn_handling)
-        self.agent_changed(self.current_agent)
-
-    def agent_changed(
-        self,
-        agent: Agent,
-        *,
-        instructions: str | None = None,
-        tools_added: tuple[str, ...] = (),
-        tools_removed: tuple[str, ...] = (),
-    ) -> None:
-        """An agent's instructions, tools, models or settings changed (``Agent.update_*`` calls it)."""
-        if self._shell is None or self._directory is None:
-            return
-        self.tool_sets.open(agent.tools)
-        self._shell.lane.run(self._shell.rebound)
-        if instructions is not None or tools_added or tools_removed:
-            self._shell.post(
-                ev.AgentReconfigured(
-                    agent=agent.id, instructions=instructions, tools_added=tools_added, tools_removed=tools_removed
-                )
-            )
-        if agent is self.current_agent:
-            self._shell.post(ev.PolicyChanged(policy=self._directory.policy(agent)))
-
-    def agent_context_replaced(self, agent: Agent) -> None:
-        """``Agent.update_chat_ctx`` calls it."""
-        if self._directory is not None:
-            self._directory.context_replaced(agent, self._ensure_side().conversation)
 
     # --- what there is -------------------------------------------------------------------------------------------
 

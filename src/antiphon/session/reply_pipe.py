@@ -96,7 +96,9 @@ class ReplyPipe:
         self.ttft = 0.0
 
     def start(self) -> None:
-        self._task = self._host.lane.loop.create_task(self._run(), name=f"antiphon:reply:{self.speech}")
+        self._task = self._host.lane.loop.create_task(
+            self._run(), name=f"antiphon:reply:{self.speech}", context=self._host.lane.context()
+        )
 
     def adopt(self) -> None:
         """The speculation is the turn's reply: the voice gets all of it."""

@@ -85,6 +85,7 @@ class Shell:
             on_edited=self._edited,
             on_end=self.closing.code_ended,
             shelf=session.media,
+            tasks=session.tasks,
         )
         self.directory: Directory = directory
         self.bound: Bound = bound
@@ -246,13 +247,14 @@ class Shell:
     # --- tools, hooks, agents ------------------------------------------------------------------------------------
 
     def _run_tool(self, effect: fx.RunTool) -> None:
-        tool = self.bound.tool(effect.name)
+        bound = self.directory.bind(effect.agent) if effect.agent in self.directory.agents else self.bound
+        tool = bound.tool(effect.name)
         if tool is None:
             self.post(ev.ToolReturned(op=effect.op, output=f"The tool {effect.name} is gone.", is_error=True))
             return
         context: RunContext[Any] = RunContext(
             session=self.session,
-            agent=self.bound.agent,
+            agent=bound.agent,
             speech_handle=self.side.handle_of(effect.speech),
             function_call=new_function_call(effect),
             idempotency_key=f"{self.services.id}.{effect.key}",

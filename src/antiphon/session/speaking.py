@@ -23,13 +23,14 @@ from antiphon.session.lanes import Inlet, Lane, across
 from antiphon.session.reply_pipe import ReplyPipe, Thought
 
 if TYPE_CHECKING:
+    from antiphon.session.bindings import Bound
     from antiphon.session.shell import Shell
 
 logger = logging.getLogger("antiphon")
 
 
 class Speaking:
-    """Owns the running pipes, by op, and the ladder's ``clips`` and ``texts``. It is the pipes' host: what they make
+    """Owns the running pipes, by op, with the models and tools that each began with, and the ladder's ``clips`` and ``texts``. It is the pipes' host: what they make
     goes to the kernel and the plane."""
 
     def __init__(self, shell: Shell) -> None:
@@ -37,6 +38,7 @@ class Speaking:
         self.lane: Lane = shell.lane
         self.acked = asyncio.Event()
         self.pipes: dict[ev.Op, ReplyPipe] = {}
+        self.bound: dict[ev.Op, Bound] = {}
         self.clips: dict[str, Clip] = {}
         self.texts: dict[str, str] = {}
         self.dynamic = DynamicInstructions(shell)
@@ -60,6 +62,7 @@ class Speaking:
                 shell.tell(shell.side.synthesised, pipe.speech, event.index)
         elif isinstance(event, ev.AudioDone | ev.ReplyFailed):
             self.pipes.pop(event.op, None)
+            self.bound.pop(event.op, None)
         elif isinstance(event, ev.Acked):
             self.acked.set()
             shell.tell(shell.side.heard_so_far, event.speech, self._heard(event.speech), event.now)
@@ -149,7 +152,7 @@ class Speaking:
             synthesise=synthesise,
             ready_audio=ready_audio,
         )
-        self.pipes[op] = pipe
+        self.pipes[op], self.bound[op] = pipe, self._shell.bound
         self._shell.listening.prefill.stop()
         pipe.start()
 
@@ -168,6 +171,7 @@ class Speaking:
 
     def cancel(self, effect: fx.Cancel) -> None:
         pipe = self.pipes.pop(effect.op, None)
+        self.bound.pop(effect.op, None)
         if pipe is not None:
             task = pipe.cancel()
             if task is not None:
@@ -205,9 +209,10 @@ class Speaking:
     def describe_call(self, op: ev.Op, call: ToolCallDelta) -> ev.ToolCall:
         """A model's call with what the tool's options say of it, and what is wrong with it."""
         extra = msgspec.json.encode(call.extra).decode() if call.extra else ""
-        tool = self._shell.bound.tool(call.name)
+        bound = self.bound.get(op, self._shell.bound)
+        tool = bound.tool(call.name)
         if tool is None:
-            names = ", ".join(t.name for t in self._shell.bound.tools) or "none"
+            names = ", ".join(t.name for t in bound.tools) or "none"
             problem = f"There is no tool named {call.name!r}. The tools are: {names}."
             return ev.ToolCall(
                 op=op, call_id=call.call_id, name=call.name, arguments=call.arguments, problem=problem, extra=extra

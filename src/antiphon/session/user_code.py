@@ -15,14 +15,16 @@ from typing import Any
 import msgspec
 
 from antiphon.agents.agent import Agent
+from antiphon.agents.task import task_host
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatMessage, FunctionCall
 from antiphon.chat.media import Media
-from antiphon.errors import StopResponse, ToolError
+from antiphon.errors import SessionClosedError, StopResponse, TaskCancelledError, TaskDeclinedError, ToolError
 from antiphon.kernel.effects import CallHook, RunTool
 from antiphon.kernel.events import Event, HookReturned, Op, ToolReturned
 from antiphon.session.lanes import Lane
 from antiphon.session.media_shelf import MediaShelf
+from antiphon.session.tasks import Tasks
 from antiphon.session.tool_gate import ToolGate
 from antiphon.session.tool_running import answer_of, run
 from antiphon.tools.function_tool import FunctionTool
@@ -53,11 +55,13 @@ class UserCode:
         on_edited: Callable[[ChatContext], None],
         on_end: Callable[[], None],
         shelf: MediaShelf,
+        tasks: Tasks,
     ) -> None:
         self.lane, self._core, self._post, self._report = lane, core, post, report
         self._gate = gate
         self._on_edited, self._on_end = on_edited, on_end
         self._shelf = shelf
+        self._dialogues = tasks
         self._tasks: dict[Op, asyncio.Task[None]] = {}
         self._names: dict[Op, str] = {}
         self._lanes: dict[Op, Lane] = {}
@@ -122,6 +126,7 @@ class UserCode:
 
     async def _hook(self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None, media: Sequence[Media]) -> None:
         token = current_hook.set(effect.op)
+        task_host.set(self._dialogues.host(effect.op, effect.hook))
         text, stop, error, changed = effect.text, False, "", False
         added: tuple[str, ...] = ()
         try:
@@ -137,6 +142,8 @@ class UserCode:
                 await getattr(agent, effect.hook)()
         except StopResponse:
             stop = True
+        except (TaskCancelledError, SessionClosedError) as exc:
+            error = "" if isinstance(exc, TaskCancelledError) else str(exc)
         except asyncio.CancelledError:
             error = "cancelled"
         except Exception as exc:
@@ -150,6 +157,7 @@ class UserCode:
         self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], adopt: Callable[[Agent], Any]
     ) -> None:
         answer: dict[str, Any]
+        task_host.set(self._dialogues.host(effect.op, "tool"))
         try:
             arguments = tool.parse(effect.arguments)
             if self._gate.concerns(tool):
@@ -157,7 +165,9 @@ class UserCode:
             answer = answer_of(await run(tool, arguments, context), tool.options.result_limit, adopt)
         except StopResponse:
             answer = {"output": "", "reply": False}
-        except ToolError as exc:
+        except TaskCancelledError as exc:
+            answer = {"output": str(exc), "is_error": True, "reply": False}
+        except (ToolError, TaskDeclinedError, SessionClosedError) as exc:
             answer = {"output": str(exc), "is_error": True}
         except asyncio.CancelledError:
             answer = {"output": "The call was cancelled.", "is_error": True, "cancelled": True}

@@ -134,6 +134,9 @@ class UserSide:
         if future is not None and not future.done():
             future.set_result(body["granted"])
 
+    def _task(self, body: dict[str, Any], at: float) -> None:
+        self._session.tasks.notice(body, at)
+
     def _created(self, body: dict[str, Any], at: float) -> None:
         speech = base_of(body["speech"])
         handle = self.handles.get(speech)
@@ -276,6 +279,7 @@ class UserSide:
             future.cancel()
         for ask in list(self.floors):
             self._floor({"ask": ask, "granted": False}, 0.0)
+        self._session.tasks.close()
         self._session.tool_sets.close()
         self.emitter.emit("close", se.CloseEvent(reason=reason, at=self._session.now()))
         self.started.set()
@@ -287,6 +291,7 @@ _SPECIAL: dict[str, Callable[[UserSide, dict[str, Any], float], None]] = {
     "error": UserSide._model_error,
     "turn_committed": UserSide._committed,
     "floor": UserSide._floor,
+    "task": UserSide._task,
     "speech_created": UserSide._created,
     "speech_completed": UserSide._completed,
     "idle": UserSide._idle,

@@ -1,0 +1,146 @@
+"""Sub-dialogues on the user's lane: from the code that awaits one to the kernel's stack, and back with the result."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from antiphon.agents.task import AgentTask, Outcome, result_type
+from antiphon.errors import SessionClosedError, TaskCancelledError, TaskDeclinedError, TaskError
+from antiphon.kernel import events as ev
+from antiphon.session.saved_state import as_json
+
+if TYPE_CHECKING:
+    from antiphon.session.live_session import LiveSession
+
+CLOSED = "The session ended before this task had its result."
+CANCELLED = "This task ended without a result: the conversation was handed over, or what awaited it has ended."
+AWAITS = ("on_enter", "on_exit", "tool")
+"""User code that may await tasks."""
+
+
+@dataclass
+class Awaited:
+    """``future``: how it ended, and the recorded result with it."""
+
+    task: AgentTask[Any]
+    future: asyncio.Future[dict[str, Any]]
+
+
+class Tasks:
+    """``speaking``: the objects behind the tasks under way, by the kernel's id: they have the result itself, where the
+    record has it as text."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+        self._awaited: dict[str, Awaited] = {}
+        self.speaking: dict[str, AgentTask[Any]] = {}
+
+    def host(self, op: ev.Op, code: str) -> Host:
+        """For one tool call or hook; ``code``: the hook's name, or ``tool``."""
+        return Host(self, op, code)
+
+    async def perform(self, task: AgentTask[Any], op: ev.Op | None = None, number: int = 1) -> Any:
+        """Let ``task`` speak until it is done; returns its result or raises."""
+        shell, directory = self._session.running()
+        task._begin()
+        if task._outcome is not None:
+            return task._outcome.get()
+        ask, future = uuid.uuid4().hex, asyncio.get_running_loop().create_future()
+        self._awaited[ask] = Awaited(task, future)
+        shell.post(ev.TaskAsked(ask=ask, agent=directory.adopt(task), op=op, number=number))
+        try:
+            return self._outcome(task, await future)
+        except asyncio.CancelledError:
+            if shell is self._session._shell:  # else a new owner goes on with the task
+                task._cancelled = True
+                shell.post(ev.TaskCancelled(ask=ask))
+            raise
+        finally:
+            del self._awaited[ask]
+
+    def _outcome(self, task: AgentTask[Any], end: dict[str, Any]) -> Any:
+        if end["state"] == "done":
+            spoke = self.speaking.pop(end["task"], task)
+            if spoke._outcome is None:
+                spoke._outcome = Outcome(_recorded(task, end["result"], end["is_error"]))
+            task._outcome = spoke._outcome
+            return task._outcome.get()
+        task._cancelled = True
+        spoke = self.speaking.pop(end["task"], task)
+        spoke._cancelled = True
+        if end["state"] == "closed":
+            raise SessionClosedError(CLOSED)
+        if end["state"] == "too deep":
+            raise TaskError(f"Task {task.id!r} is nested too deep in other tasks.")
+        raise TaskCancelledError(CANCELLED)
+
+    # --- what the kernel tells -----------------------------------------------------------------------------------
+
+    def notice(self, body: dict[str, Any], at: float) -> None:
+        awaited = self._awaited.get(body["ask"])
+        if body["state"] == "entered":
+            if awaited is not None:
+                self._entered(body["task"], awaited.task)
+        elif awaited is not None and not awaited.future.done():
+            awaited.future.set_result(body)
+
+    def _entered(self, id: str, task: AgentTask[Any]) -> None:
+        """``task`` speaks, or one like it does since before a new owner came."""
+        speaks = self.speaking.setdefault(id, task)
+        task._tell = speaks._tell = lambda: self._completed(id, speaks, task)
+        if speaks._outcome is not None or task._outcome is not None:
+            self._completed(id, speaks, task)
+
+    def _completed(self, id: str, *tasks: AgentTask[Any]) -> None:
+        outcome = next(task._outcome for task in tasks if task._outcome is not None)
+        for task in tasks:
+            task._outcome = outcome
+        value, is_error = outcome.value, isinstance(outcome.value, Exception)
+        if is_error:
+            value = {"error": type(value).__name__, "message": str(value)}
+        shell, _ = self._session.running()
+        shell.post(ev.TaskDone(task=id, result=as_json(value) or "null", is_error=is_error))
+
+    def close(self) -> None:
+        """The session has ended."""
+        for ask in list(self._awaited):
+            self.notice({"ask": ask, "task": "", "state": "closed"}, 0.0)
+
+
+class Host:
+    """The ``TaskHost`` of one tool call or hook."""
+
+    def __init__(self, tasks: Tasks, op: ev.Op, code: str) -> None:
+        self._tasks, self._op, self._code = tasks, op, code
+        self._number = 0
+
+    async def perform(self, task: AgentTask[Any]) -> Any:
+        if self._code not in AWAITS:
+            raise TaskError(
+                f"Task {task.id!r} is awaited in {self._code}, which the caller's next turn waits for.",
+                hint="Await it in a tool, on_enter or on_exit.",
+            )
+        self._number += 1
+        return await self._tasks.perform(task, self._op, self._number)
+
+
+def _recorded(task: AgentTask[Any], text: str, is_error: bool) -> Any:
+    """A result out of the log, where the object that had it is gone."""
+    value = json.loads(text)
+    if is_error:
+        known = TaskDeclinedError if value.get("error") == "TaskDeclinedError" else TaskError
+        return known(value.get("message", ""))
+    kind = result_type(task)
+    validate = getattr(kind, "model_validate", None)
+    if validate is not None:
+        return validate(value)
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, TypeError):
+        return value
