@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from antiphon.chat.context import ChatContext
-from antiphon.chat.items import FunctionCall, FunctionCallOutput
+from antiphon.chat.items import ConversationSummary, FunctionCall, FunctionCallOutput
 from antiphon.local import call_lines
 from antiphon.local.hosts import Host
 from antiphon.local.llm import LocalLLM, LocalLLMStream
@@ -142,3 +142,12 @@ def test_a_result_that_is_a_sentence_is_spoken_without_asking_the_model() -> Non
     for data in ('{"ok": true}', "42", "added_latte done.", "", "- one\n- two."):
         assert result(data).spoken == ""
     assert result("It went wrong.", is_error=True).spoken == ""
+
+
+def test_a_summary_stays_however_long_the_conversation_becomes() -> None:
+    context = ChatContext([ConversationSummary(id="s", text="Ada wants a cake.")])
+    for n in range(200):
+        context.add_message(role="user", content=f"Sentence number {n}, which is about nothing much.")
+    prompt = render(context, ())
+    assert prompt.count("user\nWhat was said before, in short:\nAda wants a cake.") == 1
+    assert "number 199," in prompt and "number 10," not in prompt

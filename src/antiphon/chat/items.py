@@ -88,11 +88,16 @@ class AgentConfigUpdate(msgspec.Struct, tag="agent_config_update", tag_field="ty
 
 
 class ConversationSummary(msgspec.Struct, tag="summary", tag_field="type", kw_only=True):
-    """Stands for everything before it that is not here any more."""
+    """Stands for everything before it that is not here any more. Models read ``as_text`` as the user's words and not as
+    instructions: it is made of what callers said."""
 
     id: str
     text: str
     created_at: float = 0.0
+
+    @property
+    def as_text(self) -> str:
+        return f"What was said before, in short:\n{self.text}"
 
 
 ChatItem = ChatMessage | FunctionCall | FunctionCallOutput | AgentHandoff | AgentConfigUpdate | ConversationSummary

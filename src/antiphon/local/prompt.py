@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from antiphon.chat.context import ChatContext
-from antiphon.chat.items import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
+from antiphon.chat.items import ChatItem, ChatMessage, ConversationSummary, FunctionCall, FunctionCallOutput
 from antiphon.local import call_lines
 from antiphon.local.grammar import Grammar
 from antiphon.models.llm import ToolChoice, ToolSpec
@@ -97,6 +97,8 @@ def conversation(items: Iterable[ChatItem], *, tools: bool) -> list[str]:
                 if not (results and same_words(item.text, " ".join(results))):
                     texts.append(turn("assistant", f"say: {item.text}" if tools else item.text))
                 results = []
+            case ConversationSummary():
+                texts.append(turn("user", item.as_text))
             case FunctionCall():
                 calls.append(call_lines.write(item.name, item.arguments))
             case FunctionCallOutput():
@@ -114,7 +116,10 @@ def same_words(a: str, b: str) -> bool:
 
 def render(context: ChatContext, tools: Sequence[ToolSpec], *, ahead: bool = False) -> str:
     """The whole prompt. ``ahead``: nothing is asked yet, and a user message at the end still grows."""
-    texts = conversation(context.items[len(leading(context)) :], tools=bool(tools))
+    rest = context.items[len(leading(context)) :]
+    summed_up = 1 if rest and isinstance(rest[0], ConversationSummary) else 0
+    start = opening(context, tools) + "".join(conversation(rest[:summed_up], tools=bool(tools)))
+    texts = conversation(rest[summed_up:], tools=bool(tools))
     over = sum(map(len, texts)) - LONGEST_PROMPT
     if over > 0:
         drop = (over // DROP_BLOCK + 1) * DROP_BLOCK
@@ -122,7 +127,7 @@ def render(context: ChatContext, tools: Sequence[ToolSpec], *, ahead: bool = Fal
             drop -= len(texts.pop(0))
         while len(texts) > 1 and not texts[0].startswith("<|im_start|>user"):
             texts.pop(0)
-    prompt = opening(context, tools) + "".join(texts)
+    prompt = start + "".join(texts)
     if not ahead:
         return prompt + "<|im_start|>assistant\n"
     last = context.items[-1] if len(context) else None

@@ -89,5 +89,5 @@ class Account:
             started_at=self.started_at,
             recording=recording,
             log=log,
-            history=self._session.history.to_dict()["items"],
+            history=self._session.history.to_dict(exclude_media=True)["items"],
         )

@@ -17,8 +17,6 @@ from antiphon.chat.items import ChatMessage, ConversationSummary, FunctionCall, 
 from antiphon.chat.media import Content, Media, in_words
 from antiphon.providers.formats.names import fit, fit_id
 
-SUMMARY = "What was said before, in short:"
-"""Begins a summary. It goes to the model as the user's, for it is made of what the caller said."""
 OPENING = "(The call begins.)"
 """Stands for the user where a vendor demands that the user begins."""
 GO_ON = "(It is your turn to speak.)"
@@ -106,7 +104,7 @@ def entries(chat_ctx: ChatContext) -> list[Entry]:
                 breakpoint=item.cache_breakpoint,
             )
         elif isinstance(item, ConversationSummary) and item.text.strip():
-            words = Words(role="user", parts=[_clean(f"{SUMMARY}\n{item.text}")], breakpoint=True)
+            words = Words(role="user", parts=[_clean(item.as_text)], breakpoint=True)
         else:
             continue
         if words.parts:
