@@ -80,3 +80,12 @@ def test_a_function_that_fails_costs_no_reply(how: str) -> None:
     assert [systems(request.chat_ctx) for request in llm.requests] == [["It is nine."], ["It is nine."]]
     assert any("no clock" in error or "were not there" in error for error in result.errors)
     assert result.longest_silence() < 2.5
+
+
+@pytest.mark.call
+async def test_a_session_of_text_alone_begins_with_text() -> None:
+    llm = ScriptedLLM("Welcome.")
+    async with AgentSession[Any](llm=llm) as session:
+        await session.start(Agent(instructions=Instructions("Serve.", audio="Speak.", text="Write.")), text_context())
+        await session.generate_reply(instructions="Greet them.")
+    assert systems(llm.requests[0].chat_ctx) == ["Serve.", "Write.", "Greet them."]

@@ -115,6 +115,12 @@ class Clerk(Agent):
         await asyncio.sleep(30.0)
         return "It is in box nine."
 
+    @function_tool
+    async def weigh(self) -> str:
+        """Weigh the parcel."""
+        await asyncio.sleep(5.0)
+        return "Two kilos."
+
 
 async def test_a_live_agent_goes_on_with_the_summary_and_hears_of_its_running_tool() -> None:
     """Summed up while a tool runs: the result still arrives, and what was said while the model summed up is not lost."""
@@ -135,3 +141,21 @@ async def test_a_live_agent_goes_on_with_the_summary_and_hears_of_its_running_to
     assert texts[1] == "They want something out of the archive."
     assert "Hello." not in texts and "I like tea." in texts and "Are you ready?" in texts
     assert texts.count("It is in box nine.") == 1 and texts.count("Are you ready?") == 1
+
+
+async def test_a_context_that_is_replaced_while_a_tool_runs_still_gets_its_result() -> None:
+    llm = ScriptedLLM({"parcel": [calls("weigh"), "Two kilos."], ...: "Yes."})
+    agent = Clerk()
+    async with AgentSession[Any](llm=llm) as session:
+        await session.start(agent, text_context())
+        await session.run(user_input="Hello.")
+        session.run(user_input="Weigh my parcel.")
+        await asyncio.sleep(1.0)
+        await agent.update_chat_ctx(ChatContext())
+        await asyncio.sleep(40.0)
+        await session.run(user_input="Well?")
+    read = llm.requests[-1].chat_ctx
+    assert "Hello." not in [message.text for message in read.messages]
+    outputs = {item.call_id: item.output for item in read if isinstance(item, FunctionCallOutput)}
+    asked = {item.call_id for item in read if isinstance(item, FunctionCall)}
+    assert set(outputs) == asked and list(outputs.values()) == ["Two kilos."]

@@ -144,3 +144,27 @@ def test_thoughts_of_secret_arguments_are_as_secret() -> None:
     for agent, told in ((Thinker(), True), (Bank(), False)):
         result = simulate(agent, Caller().says("Book Monday.", at=1.0).waits_for_agent(quiet=2.0))
         assert ("Monday, then." in repr([*result.log.facts, *result.log.inputs])) is told
+
+
+class Remembering(Desk):
+    """Adds what it knows to each turn."""
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
+        turn_ctx.add_message(role="system", content="The caller likes Mondays.")
+
+    @function_tool
+    async def check(self) -> str:
+        """Check it."""
+        await asyncio.sleep(2.5)
+        return "checked"
+
+
+def test_a_result_that_comes_after_a_hook_edited_the_context_is_read() -> None:
+    """The hook runs while a tool does; the next step of its turn reads what came of it, and not that it runs."""
+    script = {"check": [calls("check"), "It is checked."], "monday": [calls("book", day="Monday"), "Monday is yours."]}
+    llm = ScriptedLLM(script)
+    caller = Caller().says("Please check it", at=1.0).says("and book Monday too", after=0.8).waits_for_agent(quiet=4.0)
+    simulate(Remembering, caller, llm=llm)
+    last = llm.requests[-1]
+    assert "The caller likes Mondays." in last.instructions
+    assert sorted(output.output for output in last.outputs) == ["Monday is booked", "checked"]

@@ -241,8 +241,7 @@ class Directory:
         if request.chat_ctx is not None:
             own, conversation = request.chat_ctx, []
         elif self.edited is not None:
-            known = {item.id for item in self.edited}
-            own, conversation = self.edited, [item for item in conversation if item.id not in known]
+            own = _settled(self.edited, conversation)
         return build_prompt(
             instructions=bound.agent._instructions.head("audio" if turn_text else modality(state)),
             own=own,
@@ -257,9 +256,19 @@ class Directory:
 
 
 def modality(state: KernelState) -> Modality:
-    """How the user put what is to be answered."""
-    items = reversed(state.conversation.items)
-    return next((item.modality for item in items if isinstance(item, Message) and item.role == "user"), "audio")
+    """How the user put what is to be answered; before there is anything, by the lines that there are."""
+    for item in reversed(state.conversation.items):
+        if isinstance(item, Message) and item.role == "user":
+            return item.modality
+    media = {leg.medium for leg in state.legs.legs.values()}
+    return "text" if media == {"text"} else "audio"
+
+
+def _settled(context: ChatContext, conversation: Sequence[ChatItem]) -> ChatContext:
+    """A context made a while ago, with what has become of what was provisional in it; it may have come to nothing."""
+    now = {item.id: item for item in conversation}
+    items = (now.get(item.id) if getattr(item, "volatile", False) else item for item in context)
+    return ChatContext(item for item in items if item is not None)
 
 
 _PLAIN = ReplyRequest()

@@ -9,6 +9,7 @@ from antiphon.chat.items import ChatMessage, ConversationSummary, FunctionCall, 
 from antiphon.chat.media import AudioContent, ImageContent
 from antiphon.models.llm import ToolSpec
 from antiphon.providers.formats import anthropic, gemini, openai_chat, openai_responses
+from antiphon.providers.formats.names import fit, fit_id
 from tests.providers.formats.vendor_rules import check_anthropic, check_gemini, check_responses
 
 PNG = ImageContent(data=b"\x89PNG")
@@ -293,3 +294,30 @@ def test_arguments_that_are_no_object_reach_a_vendor_as_one() -> None:
     assert anthropic.request_of(context)["messages"][1]["content"][0]["input"] == {"invalid_arguments": '{"day": '}
     written = openai_chat.messages_of(context)[1]["tool_calls"][0]["function"]["arguments"]
     assert written == '{"invalid_arguments":"{\\"day\\": "}'
+
+
+def test_a_call_id_that_comes_again_has_its_own_output() -> None:
+    context = talk("u:Go.", call("a"), output("a", "first"), "u:Again.", call("a"), output("a", "second"))
+    tools = [m for m in openai_chat.messages_of(context) if m["role"] == "tool"]
+    assert [message["content"] for message in tools] == ["first", "second"]
+    assert len({message["tool_call_id"] for message in tools}) == 2
+
+
+def test_names_that_look_alike_stay_apart_whatever_else_there_is() -> None:
+    assert len({fit("a/2"), fit("a~2"), fit("a_2"), fit("x" * 70), fit("x" * 71)}) == 5
+    assert fit("a_2") == "a_2" and fit("1st").startswith("_1st_") and len(fit("x" * 90)) == 64
+    assert fit_id("a/2", set()) == fit_id("a/2", {"a_2"}), "in no other request does it have another name"
+
+
+def test_instructions_for_one_reply_do_not_move_to_the_front() -> None:
+    """They would be another beginning, and nothing behind them would come from a cache."""
+    context = talk("s:Be kind.", ChatMessage(id="x", role="system", text="Greet them.", volatile=True))
+    body = anthropic.request_of(context)
+    assert [block["text"] for block in body["system"]] == ["Be kind."] and "Greet them." in words(body)[0][1][0]
+    assert openai_responses.request_of(context)["input"] == [{"role": "developer", "content": "Greet them."}]
+
+
+def test_responses_get_all_again_where_the_caller_spoke_before_the_answer() -> None:
+    sent = openai_responses.request_of(talk("u:Hello."))["input"]
+    now = openai_responses.request_of(talk("u:Hello.", "u:Hello?", "a:Hi."))["input"]
+    assert openai_responses.new_input(now, sent, [{"role": "assistant", "content": "Hi."}]) is None
