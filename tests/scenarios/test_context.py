@@ -168,3 +168,18 @@ def test_a_result_that_comes_after_a_hook_edited_the_context_is_read() -> None:
     last = llm.requests[-1]
     assert "The caller likes Mondays." in last.instructions
     assert sorted(output.output for output in last.outputs) == ["Monday is booked", "checked"]
+
+
+class Forgetting(Desk):
+    """Lets its model read nothing but the turn at hand."""
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
+        turn_ctx.items = [item for item in turn_ctx if not isinstance(item, ChatMessage) or item.role == "system"]
+
+
+def test_what_a_hook_takes_out_of_the_context_is_not_read_in_that_turn() -> None:
+    llm = ScriptedLLM({"check": calls("chart"), ...: "All right."})
+    caller = Caller().says("My number is four.", at=1.0).waits_for_agent().says("Well then, check it").waits_for_agent()
+    result = simulate(Forgetting, caller, llm=llm)
+    assert [m.text for m in llm.requests[-1].chat_ctx.messages if m.role != "system"] == ["Well then, check it"]
+    assert len(result.history.messages) == 4, "the history is whole"

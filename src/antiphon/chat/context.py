@@ -37,7 +37,7 @@ class ChatContext:
 
     def __init__(self, items: Iterable[ChatItem] = ()) -> None:
         self.items: list[ChatItem] = list(items)
-        self._covers: frozenset[str] = frozenset()
+        self.covers: frozenset[str] = frozenset()
         """Ids of a session's conversation that it was made of, whatever became of them since."""
 
     @classmethod
@@ -136,7 +136,7 @@ class ChatContext:
 
     def _with(self, items: Iterable[ChatItem]) -> ChatContext:
         made = ChatContext(items)
-        made._covers = self._covers
+        made.covers = self.covers
         return made
 
     def truncate(

@@ -224,14 +224,14 @@ class Directory:
     def context_replaced(self, agent: Agent, conversation: Conversation) -> None:
         """The agent reads its new context instead of what that was made of. What came since is still read, and so is a call
         that still runs, and its result when it comes."""
-        known = agent._chat_ctx._covers or {item.id for item in conversation.items}
+        known = agent._chat_ctx.covers or {item.id for item in conversation.items}
         self.unread[agent.id] = frozenset(known - {f"call.{call_id}" for call_id in conversation.open_calls})
 
     def context_of(self, agent: Agent, history: ChatContext) -> ChatContext:
         """An agent's own context with the conversation behind it."""
         hidden = self.unread.get(agent.id, frozenset()) | {item.id for item in agent._chat_ctx}
         made = ChatContext([*agent._chat_ctx, *(item for item in history if item.id not in hidden)])
-        made._covers = hidden | {item.id for item in history}
+        made.covers = hidden | {item.id for item in history}
         return made
 
     def prompt(self, bound: Bound, state: KernelState, turn_text: str, request: ReplyRequest) -> ChatContext:
@@ -242,6 +242,7 @@ class Directory:
             own, conversation = request.chat_ctx, []
         elif self.edited is not None:
             own = _settled(self.edited, conversation)
+            conversation = [item for item in conversation if item.id not in self.edited.covers]
         return build_prompt(
             instructions=bound.agent._instructions.head("audio" if turn_text else modality(state)),
             own=own,
@@ -252,7 +253,10 @@ class Directory:
 
     def turn_context(self, bound: Bound, state: KernelState) -> ChatContext:
         """The context that ``on_user_turn_completed`` may edit."""
-        return ChatContext([*bound.agent._chat_ctx, *self.conversation(bound.agent, state)])
+        conversation = self.conversation(bound.agent, state)
+        made = ChatContext([*bound.agent._chat_ctx, *conversation])
+        made.covers = frozenset(item.id for item in conversation)
+        return made
 
 
 def modality(state: KernelState) -> Modality:

@@ -26,8 +26,8 @@ _MARK = re.compile(r"<\s*(/?)\s*instructions\s*>", re.IGNORECASE)
 
 
 class Words(msgspec.Struct, kw_only=True):
-    """A message. ``role``: ``system`` for all instructions, ``developer`` says whose they are. ``volatile``: it will not stand here in the next request.
-    ``breakpoint``: somebody marked it as the end of a stable prefix."""
+    """A message. ``role``: ``system`` for all instructions; ``developer``: those of that role. ``volatile``: it will not
+    stand here in the next request. ``breakpoint``: somebody marked it as the end of a stable prefix."""
 
     role: str
     parts: list[Content]
