@@ -1,0 +1,79 @@
+"""The vendors' own client libraries complete a conversation with our simulators: a simulator that they do not understand would
+prove nothing about our codecs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from antiphon.testing.simulators import Simulator, serving
+from antiphon.testing.simulators.cartesia import CartesiaSimulator
+from antiphon.testing.simulators.deepgram import DeepgramSimulator
+from antiphon.testing.simulators.recording import Recording
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".cache" / "vendor-sdks" / "bin" / "python"
+SCRIPTS = ROOT / "tests" / "vendor_sdks"
+ORDER = Recording.of("one large coffee please", "and a croissant")
+
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="scripts/install-vendor-sdks was not run")
+
+
+def talk(simulator: Simulator, script: str, *arguments: str) -> list[tuple[str, dict[str, object]]]:
+    """Run a vendor's library against the simulator: the messages it delivered, by the name of their class there."""
+
+    async def main() -> str:
+        async with serving(simulator) as url:
+            process = await asyncio.create_subprocess_exec(
+                str(PYTHON),
+                str(SCRIPTS / script),
+                url,
+                *arguments,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            out, err = await process.communicate()
+            assert process.returncode == 0, err.decode()
+            return out.decode()
+
+    lines = [line.partition(" ") for line in asyncio.run(main()).splitlines()]
+    return [(name, json.loads(body)) for name, _, body in lines]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> str:
+    path = tmp_path / "order.pcm"
+    path.write_bytes(ORDER.pcm)
+    return str(path)
+
+
+def test_deepgrams_library_hears_nova(recorded: str) -> None:
+    messages = talk(DeepgramSimulator([ORDER], key="secret"), "deepgram_listen.py", "v1", recorded)
+    results = [body for name, body in messages if name == "ListenV1Results" and body["is_final"]]
+    said = [body["channel"]["alternatives"][0]["transcript"] for body in results]  # type: ignore[index]
+    assert " ".join(filter(None, said)) == "one large coffee please and a croissant"
+    assert results[-1]["from_finalize"] is True
+    assert messages[-1][0] == "ListenV1Metadata" and messages[-1][1]["duration"] == pytest.approx(
+        ORDER.seconds, abs=0.02
+    )
+
+
+def test_deepgrams_library_hears_flux(recorded: str) -> None:
+    messages = talk(DeepgramSimulator([ORDER], key="secret"), "deepgram_listen.py", "v2", recorded)
+    assert messages[0][0] == "ListenV2Connected"
+    events = [str(body["event"]) for name, body in messages if name == "ListenV2TurnInfo"]
+    assert [event for event in events if event != "Update"] == ["StartOfTurn", "EagerEndOfTurn", "EndOfTurn"] * 2
+    ends = [body["transcript"] for _, body in messages if body.get("event") == "EndOfTurn"]
+    assert ends == ["one large coffee please", "and a croissant"]
+
+
+def test_cartesias_library_hears_sonic() -> None:
+    messages = talk(CartesiaSimulator(key="secret"), "cartesia_tts.py")
+    names = [name for name, _ in messages]
+    assert set(names) == {"Timestamps", "Chunk", "FlushDone", "Done"} and names[-1] == "Done"
+    assert [body["flush_id"] for name, body in messages if name == "FlushDone"] == [0, 1]
+    words = [body["word_timestamps"]["words"] for name, body in messages if name == "Timestamps"]  # type: ignore[index]
+    assert words == [["Your", "order", "is", "ready."], ["Please", "come."]]
