@@ -43,7 +43,8 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """A warning, or a message that the codec does not know: counted and traced, otherwise without effect."""
+    """A warning, or a message that the codec does not know: logged, otherwise without effect. Code ``empty``: the service has
+    heard audio without words, which proves that it hears."""
 
     code: str
     message: str = ""
@@ -103,7 +104,8 @@ class Heard(msgspec.Struct, frozen=True):
 
     ``segment`` names the stretch within its socket; a later ``Heard`` of the same segment takes the place of the earlier
     one, also after a final (services give finals twice, or revise them). ``end``: seconds of audio that it covers; audio
-    up to there need not be sent again once it is final (0: unknown).
+    up to there need not be sent again once it is final (0: unknown; where a service gives no times, the codec counts what it
+    encoded).
     """
 
     segment: str

@@ -19,9 +19,12 @@ class STTEvent(msgspec.Struct, frozen=True):
     turn may be over: worth preparing a reply) and ``turn_end`` (a service with its own end-of-turn). ``segment`` names the stretch of speech; a later event with the same
     segment and a higher ``revision`` replaces the earlier one. ``start`` and ``end`` are seconds on the
     capture clock of the frames (0 = unknown). ``seconds``: audio billed with this event.
+
+    ``reconnected``: the service's connection was lost and replaced. ``text`` says why, ``seconds`` how much audio was sent a
+    second time, ``lost`` how many seconds of audio no connection ever took.
     """
 
-    kind: Literal["partial", "final", "turn_start", "turn_likely", "turn_end"]
+    kind: Literal["partial", "final", "turn_start", "turn_likely", "turn_end", "reconnected"]
     text: str = ""
     segment: str = ""
     revision: int = 0
@@ -32,6 +35,7 @@ class STTEvent(msgspec.Struct, frozen=True):
     words: tuple[TimedWord, ...] = ()
     speaker: str = ""
     seconds: float = 0.0
+    lost: float = 0.0
 
 
 class STTStream(ABC):

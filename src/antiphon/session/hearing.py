@@ -34,7 +34,8 @@ PROVIDER_TURNS: dict[str, Literal["start", "likely", "end"]] = {
 
 class Hearing:
     """``node``: makes the STT node's stream from an audio stream. ``partials``: it speaks while the caller does. ``post``: events to the kernel. ``session_time``:
-    from the capture clock to session time."""
+    from the capture clock to session time. ``count``: losses by name. ``billed``:
+    seconds of audio that the recogniser was given."""
 
     def __init__(
         self,
@@ -46,10 +47,12 @@ class Hearing:
         session_time: Callable[[float], float],
         on_partial: Callable[[str], None],
         partials: bool = True,
+        count: Callable[[str, int], None] = lambda name, number: None,
+        billed: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._lane, self._node, self._node_lane = lane, node, node_lane
         self._post, self._session_time, self._on_partial = post, session_time, on_partial
-        self._partials = partials
+        self._partials, self._count, self._billed = partials, count, billed
         self.ring: deque[AudioFrame] = deque()
         self._ring_seconds = 0.0
         self._uncovered: deque[AudioFrame] = deque()
@@ -61,7 +64,6 @@ class Hearing:
         self._open = ""
         self._unanswered = self._silence = 0.0
         self.dropped = 0
-        self.seconds = 0.0
         self._closed = False
 
     def start(self) -> None:
@@ -73,7 +75,7 @@ class Hearing:
         self._ring_seconds += frame.duration
         while self.ring and self._ring_seconds - self.ring[0].duration > RING_SECONDS:
             self._ring_seconds -= self.ring.popleft().duration
-        self.seconds += frame.duration
+        self._billed(frame.duration)
         if frame.speech or self._uncovered:
             self._uncovered.append(frame)
             while len(self._uncovered) > 1 and frame.at - self._uncovered[0].at > RING_SECONDS:
@@ -138,6 +140,7 @@ class Hearing:
             self._streams += 1  # another stream counts its segments anew
             for frame in self._uncovered:
                 self._inlet.put(frame)
+                self._billed(frame.duration)
             error = ""
             try:
                 async for event in self._node(self._inlet):
@@ -174,6 +177,12 @@ class Hearing:
 
     def _said(self, event: STTEvent) -> None:
         self._unanswered = 0.0
+        if event.kind == "reconnected":
+            self._billed(event.seconds)
+            self._count("stt_reconnects", 1)
+            if event.lost:
+                self._count("stt_lost_ms", round(1000 * event.lost))
+            return
         if event.kind in PROVIDER_TURNS:
             self._post(ProviderTurn(edge=PROVIDER_TURNS[event.kind]))
             return

@@ -46,6 +46,7 @@ class Listening:
         if not self._hears(shell.bound):
             return
         node, home, partials = self._node()
+        telemetry = shell.services.telemetry
         self.hearing = Hearing(
             lane=shell.lane,
             node=node,
@@ -54,6 +55,8 @@ class Listening:
             session_time=shell.session_time,
             on_partial=self.prefill.heard,
             partials=partials,
+            count=self._count,
+            billed=lambda seconds: telemetry.stt_audio(seconds) if telemetry is not None else None,
         )
         self.hearing.start()
         self._listen_for_ends()

@@ -57,7 +57,7 @@ class TimeLine:
 
 
 class AudioLine:
-    """Frames in; chunks out, again after ``rewind``. ``lost``: seconds dropped before any socket had taken them."""
+    """Frames in; chunks out, again after ``rewind``."""
 
     def __init__(self) -> None:
         self._frames: deque[AudioFrame] = deque()
@@ -66,7 +66,9 @@ class AudioLine:
         self._ended = False
         self.times = TimeLine()
         """Of the present socket."""
-        self.lost = 0.0
+        self.waiting = 0.0
+        """Seconds that were not taken yet."""
+        self._lost = 0.0
         self.silence = 0.0
         """Seconds since the last speech that was put in."""
 
@@ -75,6 +77,7 @@ class AudioLine:
     def put(self, frame: AudioFrame) -> None:
         self._frames.append(frame)
         self._held += frame.duration
+        self.waiting += frame.duration
         if not frame.flush:
             self.silence = 0.0 if frame.speech else self.silence + frame.duration
         while self._held > KEPT:
@@ -107,13 +110,9 @@ class AudioLine:
     def _took(self, taken: list[AudioFrame], *, extra: int = 0, flush: bool = False, end: bool = False) -> Chunk:
         self._next += len(taken) + extra
         for frame in taken:
+            self.waiting -= frame.duration
             self.times.add(frame)
         return Chunk(frames=tuple(taken), flush=flush, end=end)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there is audio that was not taken yet."""
-        return self._next < len(self._frames)
 
     # --- back ----------------------------------------------------------------------------------------------------------
 
@@ -129,7 +128,13 @@ class AudioLine:
             self._drop_first()
         again = sum(frame.duration for frame in self._from(0, self._next))
         self._next, self.times = 0, TimeLine()
+        self.waiting = sum(frame.duration for frame in self._frames)
         return again
+
+    def take_lost(self) -> float:
+        """Seconds that were dropped before any socket had taken them; forgets them."""
+        lost, self._lost = self._lost, 0.0
+        return lost
 
     def hand_over(self) -> None:
         """Another socket goes on where this one stopped, and counts from zero."""
@@ -168,4 +173,5 @@ class AudioLine:
         if self._next:
             self._next -= 1
         else:
-            self.lost += frame.duration
+            self.waiting -= frame.duration
+            self._lost += frame.duration

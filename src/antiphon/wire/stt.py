@@ -15,6 +15,7 @@ from antiphon.models.speech_codec import STTCodec
 from antiphon.models.stt import STT, STTStream
 from antiphon.wire.faults import Service
 from antiphon.wire.retry import RetryPolicy
+from antiphon.wire.usage import WireUsage
 
 if TYPE_CHECKING:
     from antiphon.wire.socket import Connector, Socket, SpeechDeadlines
@@ -50,6 +51,7 @@ class WireSTT(STT):
         self.codec = codec
         self.retry = retry
         self.sleep = sleep
+        self.usage = WireUsage()
         self._key = key
         self._deadlines = deadlines
         self._connector = connector
@@ -82,7 +84,12 @@ class WireSTT(STT):
 
         if self._connector is None:
             self._connector = AiohttpConnector()
+        self.usage.sockets += 1
         return await open_socket(self._connector, self.service, codec, key=self._key, deadlines=self.deadlines)
+
+    def sent(self, seconds: float) -> None:
+        """Count audio that was sent."""
+        self.usage.seconds += seconds
 
     @property
     def key(self) -> str:

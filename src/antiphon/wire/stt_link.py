@@ -17,7 +17,7 @@ from antiphon.wire.socket import Socket, SpeechDeadlines, ending_error
 
 
 class STTLink:
-    """``number``: counts a stream's sockets. ``said``: takes each signal. ``key``: taken out of errors."""
+    """``number``: counts a stream's sockets. ``said``: takes each signal, ``sent`` the seconds of audio as they are sent. ``key``: taken out of errors."""
 
     def __init__(
         self,
@@ -29,15 +29,17 @@ class STTLink:
         key: str,
         deadlines: SpeechDeadlines,
         said: Callable[[STTLink, STTSignal], None],
+        sent: Callable[[float], None],
     ) -> None:
         self.number, self.codec, self.socket, self.times = number, codec, socket, times
         self.opened = asyncio.get_running_loop().time()
         self.sending = True
-        self.seconds = 0.0
-        """Audio sent."""
-        self._key, self._deadlines, self._said = key, deadlines, said
+        """Unset to make ``send_audio`` return between two chunks."""
+        self.finishing = False
+        """Whether the service was told that no more audio will come."""
+        self.billed = 0.0
+        self._key, self._deadlines, self._said, self._sent = key, deadlines, said, sent
         self._resampler: object = None
-        self._finishing = False
 
     async def send_audio(self, line: AudioLine, wake: asyncio.Event) -> None:
         """Send what the line gives until its end or until ``sending`` is unset. Raises ``ModelError``."""
@@ -66,7 +68,7 @@ class STTLink:
         while True:
             frame = await self.socket.receive()
             if isinstance(frame, Closed):
-                if self._finishing and frame.code in (1000, 1005):
+                if self.finishing and frame.code in (1000, 1005):
                     return
                 raise ending_error(self.codec, frame, self._key)
             for signal in self.codec.decode(frame):
@@ -78,7 +80,7 @@ class STTLink:
 
     async def finish(self) -> None:
         """No more audio on this socket: ask for what is left."""
-        self.sending, self._finishing = False, True
+        self.sending, self.finishing = False, True
         await self._send(self.codec.encode(EndAudio()))
 
     async def aclose(self) -> None:
@@ -87,7 +89,7 @@ class STTLink:
     async def _send_chunk(self, chunk: Chunk) -> None:
         if chunk.frames:
             pcm = b"".join(frame.data or bytes(2 * frame.samples) for frame in chunk.frames)
-            self.seconds += sum(frame.duration for frame in chunk.frames)
+            self._sent(sum(frame.duration for frame in chunk.frames))
             await self._send(self.codec.encode(Audio(self._at_rate(pcm))))
         if chunk.flush:
             await self._send(self.codec.encode(Finalize()))
@@ -99,7 +101,7 @@ class STTLink:
             return
         samples = round(rules.chunk * rules.rate)
         self.times.add_silence(samples / rules.rate)
-        self.seconds += samples / rules.rate
+        self._sent(samples / rules.rate)
         await self._send(self.codec.encode(Audio(bytes(2 * samples))))
 
     def _at_rate(self, pcm: bytes) -> bytes:

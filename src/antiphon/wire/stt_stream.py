@@ -1,21 +1,22 @@
 """One recognition over as many sockets as it takes: replay after a loss, a new socket before the old one's time is up.
 
-Owns the stream's supervision. Never: formats (the codec), bytes on a socket (``wire.stt_link``).
+Owns the stream's supervision. Never: formats (the codec), bytes on a socket (``wire.stt_link``), what an event says
+(``wire.segments``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-import msgspec
-
-from antiphon.audio.frames import AudioFrame, TimedWord
+from antiphon.audio.frames import AudioFrame
 from antiphon.errors import ModelError
-from antiphon.models.speech_codec import AudioUsage, Covered, Heard, STTCodec, STTSignal, TurnEdge
+from antiphon.models.speech_codec import AudioUsage, Covered, Heard, Notice, STTCodec, STTSignal, TurnEdge
 from antiphon.models.stt import STTEvent, STTStream
 from antiphon.wire.audio_line import AudioLine
+from antiphon.wire.segments import Segments
 from antiphon.wire.stt import WireSTT
 from antiphon.wire.stt_link import STTLink
 
@@ -26,19 +27,9 @@ ROLL_AT, ROLL_LATE = 0.9, 0.98
 QUIET = 1.0
 """Seconds of silence that make a quiet moment."""
 STABLE = 5.0
-"""Seconds a socket must live for the trouble before it to be over."""
+"""Seconds after which a socket that is lost counts as a new trouble, not as one more attempt."""
 _EDGES = {"start": "turn_start", "likely": "turn_likely", "end": "turn_end"}
-
-
-class _Deaf(Exception):  # noqa: N818
-    """The socket takes audio and answers nothing."""
-
-
-class _Open(msgspec.Struct):
-    """A segment whose final has not come. ``event``: what was said of it last."""
-
-    event: STTEvent
-    until: float
+logger = logging.getLogger("antiphon")
 
 
 class WireSTTStream(STTStream):
@@ -50,32 +41,32 @@ class WireSTTStream(STTStream):
         self._line = AudioLine()
         self._wake = asyncio.Event()
         self._events: asyncio.Queue[STTEvent | Exception | None] = asyncio.Queue()
+        self._segments = Segments(self._give)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._links = 0
-        self._old: set[asyncio.Task[None]] = set()
-        self._revisions: dict[str, int] = {}
-        self._open: dict[str, _Open] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
         self._unanswered = 0.0
-        self._billed = 0.0
+        self._answered = False
         self._deaf = asyncio.Event()
-        self.reconnects = 0
-        """Sockets lost and replaced."""
-
-    @property
-    def lost(self) -> float:
-        """Seconds of audio that no socket ever took."""
-        return self._line.lost
+        self._quiet = asyncio.Event()
 
     # --- the contract --------------------------------------------------------------------------------------------------
 
     def push(self, frame: AudioFrame) -> None:
+        if self._closed:
+            return
         self._line.put(frame)
+        if self._line.silence >= QUIET:
+            self._quiet.set()
+        else:
+            self._quiet.clear()
         if frame.speech:
             self._unanswered += frame.duration
             if self._unanswered > self._stt.deadlines.deaf:
                 self._deaf.set()
-        self._wake.set()
+        if frame.flush or self._line.waiting >= self._codec.rules.chunk:
+            self._wake.set()
 
     def end_input(self) -> None:
         self._line.end()
@@ -89,6 +80,7 @@ class WireSTTStream(STTStream):
             return
         if self._task is not None:
             raise RuntimeError("a stream can be iterated once")
+        self._stt.usage.streams += 1
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"stt {self._stt.model}")
         try:
             while (item := await self._events.get()) is not None:
@@ -101,115 +93,114 @@ class WireSTTStream(STTStream):
     async def aclose(self) -> None:
         self._closed = True
         self._events.put_nowait(None)
-        tasks = [task for task in (self._task, *self._old) if task is not None and not task.done()]
+        tasks = [task for task in (self._task, *self._retiring) if task is not None and not task.done()]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
-    # --- sockets -------------------------------------------------------------------------------------------------------
+    # --- sockets one after another -------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         try:
             await self._supervise()
-            for segment, left in self._open.items():  # the service has ended politely: what it said stands
-                self._say(msgspec.structs.replace(left.event, kind="final"), segment)
+            if self._retiring:
+                await asyncio.wait(self._retiring)
+            self._segments.settle()
             self._events.put_nowait(None)
         except Exception as error:
             self._events.put_nowait(error)
 
     async def _supervise(self) -> None:
-        """Sockets one after another. Ends when the service has given everything; raises ``ModelError`` when it is given up."""
+        """Ends when the service has given everything; raises ``ModelError`` when it is given up."""
         loop = asyncio.get_running_loop()
-        trouble, attempt = loop.time(), 0
-        ready: STTLink | None = None
+        trouble, attempt = -1.0, 0
+        link: STTLink | None = None
         while True:
-            opened = loop.time()
-            link = ready
+            began = loop.time()
             try:
-                link = link or await self._connect()
-                opened = link.opened
-                ready = await self._use(link)
-                if ready is None:
+                link = link or await self._connect(self._codec)
+                self._answered = False
+                link = await self._use(link)
+                if link is None:
                     return
-                trouble, attempt = loop.time(), 0
+                trouble = -1.0
                 continue
             except ModelError as error:
-                if link is not None and loop.time() - opened >= STABLE:
+                if trouble < 0 or (link is not None and (self._answered or loop.time() - began >= STABLE)):
                     trouble, attempt = loop.time(), 0
                 wait = self._stt.retry.wait(error, attempt=attempt, elapsed=loop.time() - trouble)
                 if wait is None:
                     raise
-            attempt += 1
-            ready = None
-            if wait > 0:
-                await self._stt.sleep(wait)
-            self._recover(link)
+                lost, link = link, None
+                attempt += 1
+                if wait > 0:
+                    await self._stt.sleep(wait)
+                if lost is not None:
+                    self._recover(str(error))
 
-    async def _connect(self) -> STTLink:
-        socket = await self._stt.connect(self._codec)
+    async def _connect(self, codec: STTCodec) -> STTLink:
+        socket = await self._stt.connect(codec)
         self._links += 1
-        stt, times = self._stt, self._line.times
-        return STTLink(self._links, self._codec, socket, times, key=stt.key, deadlines=stt.deadlines, said=self._said)
+        return STTLink(
+            self._links,
+            codec,
+            socket,
+            self._line.times,
+            key=self._stt.key,
+            deadlines=self._stt.deadlines,
+            said=self._said,
+            sent=self._stt.sent,
+        )
 
-    def _recover(self, link: STTLink | None) -> None:
+    def _recover(self, why: str) -> None:
         """What the lost socket had not finished is recognised again by the next."""
-        if link is None:
-            return
-        self.reconnects += 1
+        logger.warning("%s: a recognition goes on over a new connection: %s", self._stt, why)
+        self._stt.usage.lost += 1
         self._codec = self._codec.resume()
-        for segment, left in list(self._open.items()):
-            if (
-                left.event.start + 1e-3 < self._line.first_at
-            ):  # its beginning cannot be sent again: what was read stands
-                self._say(msgspec.structs.replace(left.event, kind="final"), segment)
-                self._line.covered(left.until)
-            else:
-                self._say(msgspec.structs.replace(left.event, text="", words=()), segment)
-        self._open.clear()
-        self._line.rewind()
+        until = self._segments.give_up(self._line.first_at)
+        self._line.covered(until)
+        again, lost = self._line.rewind(), self._line.take_lost()
+        self._give(STTEvent(kind="reconnected", text=why, seconds=again, lost=lost))
 
     async def _use(self, link: STTLink) -> STTLink | None:
         """Work with a socket. Returns its successor when it has grown old, ``None`` when all has been said."""
         self._unanswered = 0.0
         self._deaf.clear()
+        name = self._stt.service.name
         sending = asyncio.create_task(link.send_audio(self._line, self._wake), name="stt-send")
         receiving = asyncio.create_task(link.receive(), name="stt-receive")
-        watching = asyncio.create_task(self._deaf.wait(), name="stt-watch")
-        ageing = asyncio.create_task(self._old_age(link), name="stt-age")
-        tasks: set[asyncio.Task[object]] = {sending, receiving, watching, ageing}
+        deaf = asyncio.create_task(self._deaf.wait(), name="stt-watch")
+        ageing = asyncio.create_task(self._successor(link), name="stt-age")
+        tasks: set[asyncio.Task[object]] = {sending, receiving, deaf, ageing}
         handed_over = False
         try:
-            while True:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                if receiving in done:
-                    await receiving
-                    if sending.done():
-                        return None
-                    raise ModelError(f"{self._stt.service.name} ended the recognition early.")
-                if watching in done:
-                    seconds = self._stt.deadlines.deaf
-                    raise ModelError(f"{self._stt.service.name} answered nothing for {seconds:g} s of speech.")
-                if sending in done:
-                    await sending
-                    tasks.discard(sending)
-                    await self._finish(receiving)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if receiving in done:
+                await receiving
+                if link.finishing:
                     return None
-                if ageing in done:
-                    successor = ageing.result()
-                    sending.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await sending
-                    handed_over = True
-                    self._retire(link, receiving, successor)
-                    return successor
+                raise ModelError(f"{name} ended the recognition early.")
+            if sending in done:
+                await sending
+                await self._finish(receiving)
+                return None
+            if deaf in done:
+                raise ModelError(f"{name} answered nothing for {self._stt.deadlines.deaf:g} s of speech.")
+            link.sending = False
+            self._wake.set()
+            await sending
+            handed_over = True
+            return self._hand_over(link, receiving, ageing.result())
         finally:
-            for task in tasks:
-                if not (handed_over and task is receiving):
-                    task.cancel()
-            await asyncio.wait({task for task in tasks if not (handed_over and task is receiving)})
+            running = tasks - {receiving} if handed_over else tasks
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
             if not handed_over:
                 await link.aclose()
+                if not ageing.cancelled() and ageing.exception() is None:
+                    await ageing.result().aclose()
 
     async def _finish(self, receiving: asyncio.Task[None]) -> None:
         """All audio was sent: wait for the last finals."""
@@ -217,24 +208,28 @@ class WireSTTStream(STTStream):
             async with asyncio.timeout(self._stt.deadlines.finish):
                 await asyncio.shield(receiving)
         except TimeoutError:
-            if self._open or self._line.speech_left:
+            if self._segments.open or self._line.speech_left:
                 raise ModelError(f"{self._stt.service.name} did not give the last final.") from None
 
-    async def _old_age(self, link: STTLink) -> STTLink:
-        """A successor, opened when the socket's time is nearly up."""
-        limit = link.codec.rules.session
-        if not limit:
-            await asyncio.get_running_loop().create_future()
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, link.opened + limit * ROLL_AT - loop.time()))
-        while loop.time() < link.opened + limit * ROLL_LATE:
-            if self._line.silence >= QUIET and not self._open:
-                break
-            await asyncio.sleep(limit * (ROLL_LATE - ROLL_AT) / 50)
-        self._codec = self._codec.resume()
-        return await self._connect()
+    # --- growing old ---------------------------------------------------------------------------------------------------
 
-    def _retire(self, link: STTLink, receiving: asyncio.Task[None], successor: STTLink) -> None:
+    async def _successor(self, link: STTLink) -> STTLink:
+        """The next socket, opened when this one's time is nearly up; none where it has no limit."""
+        loop, limit = asyncio.get_running_loop(), link.codec.rules.session
+        if not limit:
+            await loop.create_future()
+        await asyncio.sleep(link.opened + limit * ROLL_AT - loop.time())
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(link.opened + limit * ROLL_LATE):
+                await self._quiet.wait()
+        while True:
+            try:
+                return await self._connect(link.codec.resume())
+            except ModelError as error:  # the old one still works; when it ends, that is a loss like any other
+                logger.warning("%s: no connection to take over from an old one yet: %s", self._stt, error)
+                await asyncio.sleep(1.0)
+
+    def _hand_over(self, link: STTLink, receiving: asyncio.Task[None], successor: STTLink) -> STTLink:
         """The old socket gives its last finals while the new one already hears."""
 
         async def end() -> None:
@@ -242,61 +237,50 @@ class WireSTTStream(STTStream):
                 async with asyncio.timeout(self._stt.deadlines.finish):
                     await link.finish()
                     await receiving
-            except (ModelError, TimeoutError):
-                pass
+            except (ModelError, TimeoutError) as error:
+                logger.warning("%s: an old connection did not end well: %s", self._stt, error)
             finally:
                 receiving.cancel()
+                await asyncio.wait([receiving])
                 await link.aclose()
+                self._segments.settle(link.number)
 
+        self._codec = successor.codec
         self._line.hand_over()
         successor.times = self._line.times
         task = asyncio.create_task(end(), name="stt-retire")
-        self._old.add(task)
-        task.add_done_callback(self._old.discard)
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+        return successor
 
     # --- signals -------------------------------------------------------------------------------------------------------
 
     def _said(self, link: STTLink, signal: STTSignal) -> None:
         if isinstance(signal, Heard):
-            self._unanswered = 0.0
-            self._heard(link, signal)
+            self._heard_something()
+            covered = self._segments.heard(link.number, link.times, signal)
+            if link.times is self._line.times:
+                self._line.covered(covered)
         elif isinstance(signal, TurnEdge):
-            self._unanswered = 0.0
-            self._events.put_nowait(STTEvent(kind=_EDGES[signal.kind]))  # type: ignore[arg-type]
+            self._heard_something()
+            self._give(STTEvent(kind=_EDGES[signal.kind]))  # type: ignore[arg-type]
         elif isinstance(signal, Covered):
+            self._heard_something()
             if link.times is self._line.times:
                 self._line.covered(link.times.captured(signal.until))
         elif isinstance(signal, AudioUsage):
-            self._billed += signal.seconds
+            self._stt.usage.billed_seconds += signal.seconds - link.billed
+            link.billed = signal.seconds
+        elif isinstance(signal, Notice):
+            if signal.code == "empty":  # the service hears, and there are no words
+                self._heard_something()
+            else:
+                logger.debug("%s: notice %s %s", self._stt, signal.code, signal.message)
 
-    def _heard(self, link: STTLink, heard: Heard) -> None:
-        segment = f"{link.number}.{heard.segment}"
-        at = link.times.captured
-        end = at(heard.end) if heard.end else 0.0
-        start = at(heard.start)
-        event = STTEvent(
-            kind="final" if heard.final else "partial",
-            text=heard.text,
-            language=heard.language,
-            confidence=heard.confidence,
-            start=start,
-            end=end,
-            words=tuple(TimedWord(w.text, at(w.start) - start, at(w.end) - start) for w in heard.words),
-            speaker=heard.speaker,
-        )
-        if heard.final:
-            self._open.pop(segment, None)
-            if end and link.times is self._line.times:
-                self._line.covered(end)
-        else:
-            self._open[segment] = _Open(event, end)
-        self._say(event, segment)
+    def _heard_something(self) -> None:
+        self._unanswered = 0.0
+        self._answered = True
 
-    def _say(self, event: STTEvent, segment: str) -> None:
-        revision = self._revisions.get(segment, 0) + 1
-        self._revisions[segment] = revision
-        while len(self._revisions) > 64:
-            self._revisions.pop(next(iter(self._revisions)))
-        if event.kind == "partial" and self._events.qsize() >= MAX_WAITING:
-            return
-        self._events.put_nowait(msgspec.structs.replace(event, segment=segment, revision=revision))
+    def _give(self, event: STTEvent) -> None:
+        if event.kind != "partial" or self._events.qsize() < MAX_WAITING:
+            self._events.put_nowait(event)

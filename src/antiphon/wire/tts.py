@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -16,12 +17,15 @@ from antiphon.models.speech_codec import TTSCodec
 from antiphon.models.tts import TTS, TTSStream
 from antiphon.wire.faults import Service
 from antiphon.wire.retry import RetryPolicy
+from antiphon.wire.usage import WireUsage
 
 if TYPE_CHECKING:
     from antiphon.wire.socket import Connector, SpeechDeadlines
     from antiphon.wire.tts_pool import TTSPool
 
 Sleep = Callable[[float], Awaitable[None]]
+FOREIGN_CLOSE = 1.0
+"""Seconds that another loop may take to close its sockets: it may be blocked."""
 RETRY = RetryPolicy(delays=(0.0, 0.1, 0.3, 1.0), budget=3.0)
 
 
@@ -53,6 +57,7 @@ class WireTTS(TTS):
         self.codec = codec
         self.retry = retry
         self.sleep = sleep
+        self.usage = WireUsage()
         self._key = key
         self._deadlines = deadlines
         self._connector = connector
@@ -79,7 +84,14 @@ class WireTTS(TTS):
         if pool is None:
             if self._connector is None:
                 self._connector = AiohttpConnector()
-            pool = TTSPool(self.codec, self.service, self._connector, key=self._key, deadlines=self.deadlines)
+            pool = TTSPool(
+                self.codec,
+                self.service,
+                self._connector,
+                key=self._key,
+                deadlines=self.deadlines,
+                usage=self.usage,
+            )
             self._pools[loop] = pool
         return pool
 
@@ -93,8 +105,14 @@ class WireTTS(TTS):
         await self.pool.prewarm()
 
     async def aclose(self) -> None:
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            await pool.aclose()
+        here = asyncio.get_running_loop()
+        for loop, pool in list(self._pools.items()):
+            self._pools.pop(loop, None)
+            if loop is here:
+                await pool.aclose()
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(pool.aclose(), loop)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(closing), FOREIGN_CLOSE)
         if self._owns_connector and self._connector is not None:
             await self._connector.aclose()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from antiphon.errors import ModelError
 from antiphon.models.endings import Closed, ServiceError
@@ -36,11 +37,16 @@ class TTSContext:
     def __init__(self, link: TTSLink, name: str) -> None:
         self.link, self.name = link, name
         self.signals: asyncio.Queue[TTSSignal | ModelError | None] = asyncio.Queue()
+        self.billed = 0
+        """Characters that the service said it bills for it."""
+        self.spoken = 0
+        """Texts given to it, counted on from where its user begins."""
         self._first = True
 
     def speak(self, text: str) -> None:
         self.link.post(self.link.codec.encode(Speak(self.name, text, first=self._first)))
         self._first = False
+        self.spoken += 1
 
     def end(self) -> None:
         self.link.post(self.link.codec.encode(EndContext(self.name)))
@@ -51,20 +57,30 @@ class TTSContext:
 
 
 class TTSLink:
-    """``on_end``: called once when the socket can serve nothing more."""
+    """``on_end``: called once when the socket can serve nothing more, but for its own ``aclose``."""
 
-    def __init__(self, codec: TTSCodec, socket: Socket, *, key: str, deadlines: SpeechDeadlines) -> None:
-        self.codec, self._socket = codec, socket
+    renewal: asyncio.TimerHandle | None = None
+
+    def __init__(
+        self,
+        codec: TTSCodec,
+        socket: Socket,
+        *,
+        key: str,
+        deadlines: SpeechDeadlines,
+        on_end: Callable[[TTSLink], None],
+    ) -> None:
+        self.codec, self._socket, self._on_end = codec, socket, on_end
         self._key, self._deadlines = key, deadlines
         self._loop = asyncio.get_running_loop()
         self.opened = self.used = self._loop.time()
         self._contexts: dict[str, TTSContext] = {}
         self._muted: set[str] = set()
-        self._count = 0
+        self.served = 0
+        """Syntheses it was used for."""
         self._queue: deque[Frame] = deque()
         self._wake = asyncio.Event()
         self.ended = asyncio.Event()
-        self.error: ModelError | None = None
         self._task = self._loop.create_task(self._run(), name="tts-link")
 
     # --- what the pool asks --------------------------------------------------------------------------------------------
@@ -73,7 +89,7 @@ class TTSLink:
     def room(self) -> int:
         """Syntheses that may begin on this socket now."""
         rules, now = self.codec.rules, self._loop.time()
-        if self.ended.is_set() or (self._count and not rules.reusable):
+        if self.ended.is_set() or (self.served and not rules.reusable):
             return 0
         old = rules.session and now - self.opened > rules.session * 0.9
         cold = rules.idle and not rules.keepalive and not self._contexts and now - self.used > rules.idle * 0.9
@@ -87,7 +103,7 @@ class TTSLink:
     def open(self, name: str) -> TTSContext:
         context = TTSContext(self, name)
         self._contexts[name] = context
-        self._count += 1
+        self.served += 1
         return context
 
     # --- what a context asks -------------------------------------------------------------------------------------------
@@ -110,6 +126,7 @@ class TTSLink:
             await self.aclose()
 
     async def aclose(self) -> None:
+        self._on_end = lambda link: None
         self._fail(ModelError("The socket was closed."))
         self._task.cancel()
         await asyncio.wait([self._task])
@@ -189,8 +206,10 @@ class TTSLink:
         if self.ended.is_set():
             return
         self.ended.set()
-        self.error = error
+        if self.renewal is not None:
+            self.renewal.cancel()
         for context in self._contexts.values():
             context.signals.put_nowait(error)
         self._contexts.clear()
         self._queue.clear()
+        self._on_end(self)

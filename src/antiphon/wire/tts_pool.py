@@ -14,6 +14,10 @@ from antiphon.models.speech_codec import TTSCodec
 from antiphon.wire.faults import Service
 from antiphon.wire.socket import Connector, SpeechDeadlines, open_socket
 from antiphon.wire.tts_link import TTSContext, TTSLink
+from antiphon.wire.usage import WireUsage
+
+RENEW_AT = 0.85
+"""Part of a socket's time after which its successor is opened."""
 
 
 class TTSPool:
@@ -27,9 +31,10 @@ class TTSPool:
         *,
         key: str,
         deadlines: SpeechDeadlines,
+        usage: WireUsage,
     ) -> None:
         self._codec, self._service, self._connector = codec, service, connector
-        self._key, self._deadlines = key, deadlines
+        self._key, self._deadlines, self._usage = key, deadlines, usage
         self._links: list[TTSLink] = []
         self._opening: asyncio.Task[TTSLink] | None = None
         self._names = 0
@@ -84,10 +89,24 @@ class TTSPool:
 
     async def _open(self) -> TTSLink:
         codec = self._codec()
+        self._usage.sockets += 1
         socket = await open_socket(self._connector, self._service, codec, key=self._key, deadlines=self._deadlines)
-        link = TTSLink(codec, socket, key=self._key, deadlines=self._deadlines)
+        link = TTSLink(codec, socket, key=self._key, deadlines=self._deadlines, on_end=self._ended)
         self._links.append(link)
+        limits = [limit for limit in (codec.rules.session, 0 if codec.rules.keepalive else codec.rules.idle) if limit]
+        if limits:
+            link.renewal = asyncio.get_running_loop().call_later(min(limits) * RENEW_AT, self._renew, link)
         return link
+
+    def _renew(self, link: TTSLink) -> None:
+        """The socket's time will soon be up: have another by then, if the voice is still in use."""
+        if link.served and not self._closed:
+            self._open_ahead()
+
+    def _ended(self, link: TTSLink) -> None:
+        """A socket is gone: the next synthesis should not have to wait for another, if there was one before."""
+        if link.served and not self._closed and not self._room():
+            self._open_ahead()
 
     async def _tidy(self) -> None:
         """Let go of sockets that have ended or are too old to be used."""

@@ -1,12 +1,15 @@
-"""One reply's synthesis: texts in, labelled audio out; begun again on another socket as long as nothing of it was given out.
+"""One reply's synthesis: texts in, labelled audio out, over as many contexts and sockets as it takes.
 
-Owns which text the audio belongs to, deadlines and retries of a synthesis. Never: formats, sockets.
+Owns which text the audio belongs to, deadlines and retries. A text of which audio was given out is never begun again here:
+what the caller has heard of it, others know. Never: formats, sockets.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from antiphon.audio.frames import AudioFrame, TimedWord
 from antiphon.errors import ModelError
@@ -17,10 +20,11 @@ from antiphon.wire.tts import WireTTS
 from antiphon.wire.tts_link import TTSContext
 from antiphon.wire.whole_samples import WholeSamples
 
+logger = logging.getLogger("antiphon")
+
 
 class WireTTSStream(TTSStream):
-    """``WireTTS.stream``. It takes a socket when the first text is there. ``billed``: characters the service was given or,
-    where it says so, bills."""
+    """``WireTTS.stream``. It takes a socket when the first text is there."""
 
     def __init__(self, tts: WireTTS) -> None:
         self._tts = tts
@@ -29,11 +33,12 @@ class WireTTSStream(TTSStream):
         self._closed = False
         self._wake = asyncio.Event()
         self._done = 0
+        """Texts whose audio is complete."""
+        self._cut = False
+        """Whether some audio of the next text was given out."""
         self._iterating = False
         self._context: TTSContext | None = None
         self._acquiring: asyncio.Task[TTSContext] | None = None
-        self._cut = False
-        self.billed = 0
 
     # --- the contract --------------------------------------------------------------------------------------------------
 
@@ -64,118 +69,132 @@ class WireTTSStream(TTSStream):
         if self._iterating:
             raise RuntimeError("a stream can be iterated once")
         self._iterating = True
+        self._tts.usage.streams += 1
         loop = asyncio.get_running_loop()
         attempt, trouble = 0, -1.0
         try:
-            while not self._closed:
-                await self._text_or_end()
-                if self._closed or (self._ended and self._done >= len(self._texts)):
-                    return
-                given = False
+            while await self._more():
+                done = self._done
                 try:
-                    spoken = self._speak()
-                    try:
+                    async with aclosing(self._speak()) as spoken:
                         async for frame in spoken:
-                            given = given or frame.samples > 0
                             yield frame
-                    finally:
-                        await spoken.aclose()
-                    return
+                    if not self._closed and self._done == done:
+                        raise ModelError(f"{self._tts.service.name} ended the synthesis without any audio.")
+                    trouble = -1.0
                 except ModelError as error:
                     if self._cut:
                         raise
-                    if given or trouble < 0:
+                    if trouble < 0 or self._done > done:
                         attempt, trouble = 0, loop.time()
                     wait = self._tts.retry.wait(error, attempt=attempt, elapsed=loop.time() - trouble)
                     if wait is None:
                         raise
+                    logger.warning("%s: a synthesis is begun again: %s", self._tts, error)
+                    self._tts.usage.lost += 1
                     attempt += 1
                     if wait > 0:
                         await self._tts.sleep(wait)
         finally:
             await self.aclose()
 
-    async def _text_or_end(self) -> None:
-        while not (self._closed or self._ended or len(self._texts) > self._done):
+    async def _more(self) -> bool:
+        """Wait for a text that has not been spoken; false: there will be none."""
+        while not self._closed and len(self._texts) <= self._done:
+            if self._ended:
+                return False
             self._wake.clear()
             await self._wake.wait()
+        return not self._closed
 
-    # --- one attempt ---------------------------------------------------------------------------------------------------
+    # --- one context ---------------------------------------------------------------------------------------------------
 
     async def _speak(self) -> AsyncGenerator[AudioFrame, None]:
-        """Speak, in one context, what has not been spoken yet."""
-        self._cut = False
-        acquiring = self._acquiring = asyncio.create_task(self._tts.pool.context(), name="tts-acquire")
-        try:
-            await asyncio.wait([acquiring])
-        finally:
-            acquiring.cancel()
-        if self._closed or acquiring.cancelled():
+        """Speak, in one context, what has not been spoken yet. The service may end a context before the last text has come:
+        then another one follows."""
+        context = await self._acquire()
+        if context is None:
             return
-        context = self._context = acquiring.result()
+        context.spoken = self._done
         writing = asyncio.create_task(self._write(context, self._done), name="tts-write")
         try:
-            async for frame in self._read(context):
-                yield frame
+            async with aclosing(self._read(context)) as frames:
+                async for frame in frames:
+                    yield frame
         finally:
             writing.cancel()
             await asyncio.wait([writing])
-            if self._context is context:
-                self._context = None
+            self._context = None
             await context.release()
 
-    async def _write(self, context: TTSContext, begin: int) -> None:
+    async def _acquire(self) -> TTSContext | None:
+        """A context; ``None`` where the stream was closed meanwhile."""
+        acquiring = self._acquiring = asyncio.create_task(self._tts.pool.context(), name="tts-acquire")
+        try:
+            await asyncio.wait([acquiring])
+        except asyncio.CancelledError:
+            acquiring.cancel()
+            raise
+        finally:
+            self._acquiring = None
+        if acquiring.cancelled():
+            return None
+        self._context = acquiring.result()
+        return self._context
+
+    async def _write(self, context: TTSContext, sent: int) -> None:
         """Texts into the context as they come."""
-        sent = begin
         while True:
-            while sent < len(self._texts):
-                context.speak(self._texts[sent])
-                self.billed += len(self._texts[sent])
-                sent += 1
-            context.signals.put_nowait(None)
+            for text in self._texts[sent:]:
+                context.speak(text)
+                self._tts.usage.characters += len(text)
+            sent = len(self._texts)
             if self._ended:
                 context.end()
+            context.signals.put_nowait(None)
+            if self._ended:
                 return
             self._wake.clear()
             await self._wake.wait()
 
     async def _read(self, context: TTSContext) -> AsyncGenerator[AudioFrame, None]:
-        rules, whole = context.link.codec.rules, WholeSamples()
+        boundaries, whole = context.link.codec.rules.boundaries, WholeSamples()
         samples = begin = 0
         words: list[SpokenWord] = []
         while True:
             signal = await self._next(context, first=samples == begin)
             if isinstance(signal, Sound):
                 data = whole.feed(signal.pcm)
-                if not data:
-                    continue
-                samples += len(data) // 2
-                self._cut = True
-                yield self._frame(data, samples, begin, words, rules.boundaries)
+                if data:
+                    samples += len(data) // 2
+                    self._cut = True
+                    yield self._frame(data, begin, words, boundaries)
             elif isinstance(signal, Words):
                 words.extend(signal.words)
             elif isinstance(signal, SegmentDone):
-                if words:
-                    yield self._frame(b"", samples, begin, words, True)
-                self._done += 1
-                self._cut = False
-                begin = samples
+                if self._done < len(self._texts):
+                    if words:
+                        yield self._frame(b"", begin, words, boundaries)
+                    self._done, self._cut, begin = self._done + 1, False, samples
             elif isinstance(signal, TextUsage):
-                self.billed = signal.characters
+                self._tts.usage.billed_characters += signal.characters - context.billed
+                context.billed = signal.characters
             elif isinstance(signal, ContextDone):
                 if words:
-                    yield self._frame(b"", samples, begin, words, rules.boundaries)
-                if not rules.boundaries:
-                    self._done = len(self._texts)
+                    yield self._frame(b"", begin, words, boundaries)
+                if not boundaries and (samples or self._ended):
+                    self._done, self._cut = context.spoken, False
+                elif samples > begin:  # its end was not marked, and nothing more will come
+                    self._done, self._cut = self._done + 1, False
                 return
 
-    def _frame(self, data: bytes, samples: int, begin: int, words: list[SpokenWord], labelled: bool) -> AudioFrame:
+    def _frame(self, data: bytes, begin: int, words: list[SpokenWord], boundaries: bool) -> AudioFrame:
         """Audio with the timed words that are known by now."""
         rate = self._tts.sample_rate
         start = begin / rate
         timed = tuple(TimedWord(w.text, max(0.0, w.start - start), max(0.0, w.end - start)) for w in words)
         words.clear()
-        segment = self._done if labelled or len(self._texts) == 1 else -1
+        segment = self._done if boundaries or len(self._texts) == 1 else -1
         return AudioFrame(data=data, rate=rate, samples=len(data) // 2, segment=segment, words=timed)
 
     async def _next(self, context: TTSContext, *, first: bool) -> TTSSignal:
@@ -200,4 +219,4 @@ class WireTTSStream(TTSStream):
     def _awaited(self, context: TTSContext, first: bool) -> bool:
         """Whether the service owes audio, or the end of it."""
         outstanding = context.link.codec.rules.boundaries or first
-        return self._ended or (outstanding and len(self._texts) > self._done)
+        return self._ended or (outstanding and context.spoken > self._done)
