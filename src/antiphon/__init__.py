@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from antiphon.errors import TaskDeclinedError as TaskDeclinedError
     from antiphon.errors import TaskError as TaskError
     from antiphon.errors import ToolError as ToolError
+    from antiphon.models.fallback import FallbackAdapter as FallbackAdapter
+    from antiphon.models.fallback import Hedged as Hedged
     from antiphon.models.llm import LLM as LLM
     from antiphon.models.stt import STT as STT
     from antiphon.models.tts import TTS as TTS
@@ -113,6 +115,8 @@ _HOMES = {
     "TaskDeclinedError": "errors",
     "TaskError": "errors",
     "ToolError": "errors",
+    "FallbackAdapter": "models.fallback",
+    "Hedged": "models.fallback",
     "LLM": "models.llm",
     "STT": "models.stt",
     "TTS": "models.tts",

@@ -57,6 +57,19 @@ class ModelError(AntiphonError):
         self.retry_after = retry_after
 
 
+class AllModelsFailedError(ModelError):
+    """Every model of a ``FallbackAdapter`` or ``Hedged`` failed. ``failures``: (model, what it said), in the order tried."""
+
+    def __init__(self, kind: str, failures: list[tuple[str, Exception]]) -> None:
+        said = "; ".join(f"{name}: {error}" for name, error in failures)
+        super().__init__(
+            f"Every {kind} failed: {said}",
+            hint="Look at each one's error; a model on this machine as the last of the list needs no service.",
+            retryable=any(getattr(error, "retryable", False) for _, error in failures),
+        )
+        self.failures = tuple((name, str(error)) for name, error in failures)
+
+
 class ModelMissingError(ConfigurationError):
     """Model weights are not on this machine (``antiphon models pull`` fetches them)."""
 

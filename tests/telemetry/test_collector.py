@@ -114,8 +114,8 @@ def test_words_spoken_before_silence_was_chosen_are_a_reply() -> None:
 
 def test_usage_and_what_speculation_wasted() -> None:
     story = ordinary_call()
-    story.collector.stt_audio(2.0)
-    story.collector.stt_audio(1.0)
+    story.collector.on_event(events.Metered(stage="stt", audio_seconds=2.0))
+    story.collector.on_event(events.Metered(stage="stt", audio_seconds=1.0))
     story.reply((0, 7), "s9", at=6.0, ttft=0.1, segment=6.2, audio=6.3, speculative=True)
     story.fact(facts.ReplyDiscarded(at=6.4, turn=2, speech="s9", reason="text changed", segments=1))
     stt, llm, tts = usage_of(story.collector)

@@ -14,6 +14,7 @@ from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatMessage
 from antiphon.errors import ConfigurationError, SessionClosedError
+from antiphon.models.choice import ModelChoice
 from antiphon.models.llm import LLM, ChatChunk, ToolChoice
 from antiphon.models.stt import STT, STTEvent
 from antiphon.models.tts import TTS
@@ -60,9 +61,9 @@ class Agent:
         chat_ctx: ChatContext | None = None,
         tools: Sequence[Tool] = (),
         mcp_servers: Sequence[MCPServer | str] = (),
-        stt: STT | str | None = NOT_GIVEN,
-        llm: LLM | str | None = NOT_GIVEN,
-        tts: TTS | str | None = NOT_GIVEN,
+        stt: STT | ModelChoice | str | None = NOT_GIVEN,
+        llm: LLM | ModelChoice | str | None = NOT_GIVEN,
+        tts: TTS | ModelChoice | str | None = NOT_GIVEN,
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = None,
         state: Any = None,
     ) -> None:
@@ -135,9 +136,9 @@ class Agent:
     def update_options(
         self,
         *,
-        stt: STT | str | None = NOT_GIVEN,
-        llm: LLM | str | None = NOT_GIVEN,
-        tts: TTS | str | None = NOT_GIVEN,
+        stt: STT | ModelChoice | str | None = NOT_GIVEN,
+        llm: LLM | ModelChoice | str | None = NOT_GIVEN,
+        tts: TTS | ModelChoice | str | None = NOT_GIVEN,
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = NOT_GIVEN,
     ) -> None:
         """Other models or turn settings, on a live call: from the next request (STT: from now) on."""

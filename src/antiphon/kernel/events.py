@@ -281,6 +281,24 @@ class Generated(Event, frozen=True, kw_only=True, tag="reply.generated"):
     ttft: float = 0.0
 
 
+class Metered(Event, frozen=True, kw_only=True, tag="usage.metered"):
+    """What one model was used for, told by a model that stands for several, or of caller audio. The kernel only passes it to
+    the log: usage can be counted again from it. ``op``: the reply it was for. ``wasted``: for nothing."""
+
+    stage: Literal["stt", "llm", "tts"]
+    provider: str = ""
+    model: str = ""
+    op: Op | None = None
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    characters: int = 0
+    audio_seconds: float = 0.0
+    wasted: bool = False
+    estimated: bool = False
+
+
 class ReplyFailed(Event, frozen=True, kw_only=True, tag="reply.failed"):
     """The op ended in an error. ``stage``: llm, tts or node."""
 
@@ -447,7 +465,7 @@ AnyEvent = (
     | LegUp | LegDown | LegHeld | MediaConfirmed | Dtmf | DtmfAsked
     | Vad | Partial | Final | SttLost | EndScore | ProviderTurn | Typed | CommitTurn | ClearTurn
     | SayAsked | ReplyAsked | InterruptAsked | DisallowInterruptions
-    | Segment | Synthesised | AudioDone | ToolCall | Generated | ReplyFailed
+    | Segment | Synthesised | AudioDone | ToolCall | Generated | Metered | ReplyFailed
     | AutoPaused | AutoResumed | Acked | PlaySettled
     | ToolReturned | ToolProgress | FloorAsked | FloorReleased
     | AgentAsked | HookReturned | TaskAsked | TaskDone | TaskCancelled | StepDone | StateSaved | AgentReconfigured | PolicyChanged

@@ -66,6 +66,7 @@ class LLM(ABC):
     provider: str = ""
     model: str = ""
     on_core: bool = False
+    meters: bool = False
 
     @abstractmethod
     def chat(

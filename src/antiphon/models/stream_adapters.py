@@ -25,10 +25,14 @@ class BatchSTT(ABC):
 
     provider: str = ""
     model: str = ""
+    on_core: bool = False
 
     @abstractmethod
     async def recognize(self, frames: tuple[AudioFrame, ...], *, language: str = "") -> STTEvent:
         """One utterance, ``EAR_RATE`` mono. Raises ``ModelError``."""
+
+    async def prewarm(self) -> None:
+        """Load or connect ahead of need."""
 
     async def aclose(self) -> None:
         return None
@@ -40,10 +44,14 @@ class BatchTTS(ABC):
     provider: str = ""
     model: str = ""
     sample_rate: int = 24_000
+    on_core: bool = False
 
     @abstractmethod
     async def synthesize(self, text: str) -> AudioFrame:
         """The audio of one text. Raises ``ModelError``."""
+
+    async def prewarm(self) -> None:
+        """Load or connect ahead of need."""
 
     async def aclose(self) -> None:
         return None
@@ -56,10 +64,13 @@ class StreamingSTT(STT):
 
     def __init__(self, batch: BatchSTT) -> None:
         self.batch = batch
-        self.provider, self.model = batch.provider, batch.model
+        self.provider, self.model, self.on_core = batch.provider, batch.model, batch.on_core
 
     def stream(self, *, language: str = "") -> STTStream:
         return _UtteranceStream(self.batch, language)
+
+    async def prewarm(self) -> None:
+        await self.batch.prewarm()
 
     async def aclose(self) -> None:
         await self.batch.aclose()
@@ -117,10 +128,14 @@ class StreamingTTS(TTS):
 
     def __init__(self, batch: BatchTTS) -> None:
         self.batch = batch
-        self.provider, self.model, self.sample_rate = batch.provider, batch.model, batch.sample_rate
+        self.provider, self.model, self.on_core = batch.provider, batch.model, batch.on_core
+        self.sample_rate = batch.sample_rate
 
     def stream(self) -> TTSStream:
         return _SegmentStream(self.batch)
+
+    async def prewarm(self) -> None:
+        await self.batch.prewarm()
 
     async def aclose(self) -> None:
         await self.batch.aclose()

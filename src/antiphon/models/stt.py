@@ -65,6 +65,8 @@ class STT(ABC):
     model: str = ""
     on_core: bool = False
     """True for models whose coroutines never block: they run on the core loop. A user's run on the user's loop."""
+    meters: bool = False
+    """True for models that say themselves what they used (``models.metering``): the session does not count it again."""
 
     @abstractmethod
     def stream(self, *, language: str = "") -> STTStream:

@@ -40,6 +40,7 @@ class TTS(ABC):
     model: str = ""
     sample_rate: int = 24_000
     on_core: bool = False
+    meters: bool = False
 
     @abstractmethod
     def stream(self) -> TTSStream:

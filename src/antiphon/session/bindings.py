@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from weakref import WeakSet
 
 from antiphon.agents.agent import NOT_GIVEN, Agent
 from antiphon.errors import ConfigurationError, ModelMissingError, NotSupportedError
+from antiphon.models.choice import ModelChoice
 from antiphon.models.llm import LLM
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
 from antiphon.models.turn_detector import TurnDetector
+from antiphon.session.crossing import on_core
+from antiphon.session.lanes import Lane
 from antiphon.tools.function_tool import FunctionTool
 
 KINDS: dict[str, type[Any]] = {"stt": STT, "llm": LLM, "tts": TTS, "turn_detector": TurnDetector}
@@ -45,13 +49,16 @@ class Bound:
 
 
 def resolve(kind: str, given: Any) -> Any:
-    """A model object from what a user wrote: an object, or a ``provider/model`` string.
+    """A model object from what a user wrote: an object, a ``provider/model`` string, or several of them
+    (``FallbackAdapter``, ``Hedged``).
 
     Raises ``ConfigurationError`` for something that is neither, ``NotSupportedError`` for a provider that this version
     does not serve.
     """
     if given is None or isinstance(given, KINDS[kind]):
         return given
+    if isinstance(given, ModelChoice):
+        return _several(kind, given)
     if not isinstance(given, str):
         raise ConfigurationError(
             f"{kind}={given!r} is not a {KINDS[kind].__name__}.",
@@ -68,6 +75,23 @@ def resolve(kind: str, given: Any) -> Any:
             hint=f"Use 'local/...' or pass a {KINDS[kind].__name__} object.",
         )
     model = getattr(import_module("antiphon.wire.resolve"), f"{kind}_from_string")(given)
+    _made.add(model)
+    return model
+
+
+def _several(kind: str, choice: ModelChoice) -> Any:
+    """One model over several; the user's own among them still run on the user's loop, which is the running one."""
+    home = Lane(asyncio.get_running_loop())
+    inner: list[Any] = []
+
+    def one(given: Any) -> Any:
+        if given is None:
+            raise ConfigurationError(f"None is no {kind} to choose.", hint="Leave it out of the list.")
+        inner.append(resolve(kind, given))
+        return on_core(kind, inner[-1], home)
+
+    model = choice.model(kind, one)
+    model.availability.owned = made(inner)
     _made.add(model)
     return model
 

@@ -100,6 +100,16 @@ class AgentFalseInterruptionEvent(SessionEvent, frozen=True, kw_only=True):
     """The agent had paused for nothing and goes on from the same word."""
 
 
+class ModelAvailabilityChangedEvent(SessionEvent, frozen=True, kw_only=True):
+    """A model of a ``FallbackAdapter`` or ``Hedged`` is passed over (``error`` says why), or has its place again. ``kind``:
+    stt, llm or tts; ``model``: its name."""
+
+    kind: str
+    model: str
+    available: bool
+    error: str = ""
+
+
 class UsageUpdatedEvent(SessionEvent, frozen=True, kw_only=True):
     """Usage so far, one entry a model, as in the session report. Comes when a speech is done."""
 
@@ -133,6 +143,7 @@ EVENT_NAMES = (
     "tool_approval",
     "overlapping_speech",
     "agent_false_interruption",
+    "model_availability_changed",
     "usage_updated",
     "error",
     "close",

@@ -14,9 +14,11 @@ from typing import Literal
 
 from antiphon.audio.frames import FLUSH, AudioFrame
 from antiphon.errors import ModelError
-from antiphon.kernel.events import Event, Final, Partial, ProviderTurn, SttLost
+from antiphon.kernel.events import Event, Final, Metered, Partial, ProviderTurn, SttLost
+from antiphon.models.metering import metering
 from antiphon.models.stt import STTEvent
 from antiphon.session.lanes import Inlet, Lane
+from antiphon.session.usage import METER_EVERY, event_of
 
 RING_SECONDS = 15.0
 DEAF_AFTER = 3.0
@@ -33,9 +35,9 @@ PROVIDER_TURNS: dict[str, Literal["start", "likely", "end"]] = {
 
 
 class Hearing:
-    """``node``: makes the STT node's stream from an audio stream. ``partials``: it speaks while the caller does. ``post``: events to the kernel. ``session_time``:
-    from the capture clock to session time. ``count``: losses by name. ``billed``:
-    seconds of audio that the recogniser was given."""
+    """``node``: makes the STT node's stream from an audio stream. ``partials``: it speaks while the caller does. ``metered``: its
+    audio is accounted for here. ``post``: events to the kernel. ``session_time``: from the capture clock to session time.
+    ``count``: losses by name."""
 
     def __init__(
         self,
@@ -47,12 +49,13 @@ class Hearing:
         session_time: Callable[[float], float],
         on_partial: Callable[[str], None],
         partials: bool = True,
+        metered: bool = False,
         count: Callable[[str, int], None] = lambda name, number: None,
-        billed: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._lane, self._node, self._node_lane = lane, node, node_lane
         self._post, self._session_time, self._on_partial = post, session_time, on_partial
-        self._partials, self._count, self._billed = partials, count, billed
+        self._partials, self._metered, self._count = partials, metered, count
+        self._unmetered = 0.0
         self.ring: deque[AudioFrame] = deque()
         self._ring_seconds = 0.0
         self._uncovered: deque[AudioFrame] = deque()
@@ -75,7 +78,7 @@ class Hearing:
         self._ring_seconds += frame.duration
         while self.ring and self._ring_seconds - self.ring[0].duration > RING_SECONDS:
             self._ring_seconds -= self.ring.popleft().duration
-        self._billed(frame.duration)
+        self._use(frame.duration)
         if frame.speech or self._uncovered:
             self._uncovered.append(frame)
             while len(self._uncovered) > 1 and frame.at - self._uncovered[0].at > RING_SECONDS:
@@ -99,11 +102,15 @@ class Hearing:
         return tuple(f for f in self.ring if until - seconds <= f.at <= until)
 
     async def restart(
-        self, node: Callable[[Inlet[AudioFrame]], AsyncIterator[STTEvent]], node_lane: Lane, partials: bool
+        self,
+        node: Callable[[Inlet[AudioFrame]], AsyncIterator[STTEvent]],
+        node_lane: Lane,
+        partials: bool,
+        metered: bool = False,
     ) -> None:
         """Another recogniser takes over: it gets the audio that no final has covered, so no word is lost."""
         await self._stop()
-        self._node, self._node_lane, self._partials = node, node_lane, partials
+        self._node, self._node_lane, self._partials, self._metered = node, node_lane, partials, metered
         self.start()
 
     async def aclose(self) -> None:
@@ -111,6 +118,7 @@ class Hearing:
         await self._stop()
 
     async def _stop(self) -> None:
+        self._meter()
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -133,14 +141,31 @@ class Hearing:
             self._unanswered = 0.0
             self._task.cancel("deaf")
 
+    def _use(self, seconds: float) -> None:
+        """The running recogniser is given so much more."""
+        self._unmetered += seconds
+        if self._unmetered >= METER_EVERY:
+            self._meter()
+
+    def _meter(self) -> None:
+        seconds, self._unmetered = self._unmetered, 0.0
+        if self._metered and seconds:
+            self._post(Metered(stage="stt", audio_seconds=seconds))
+
     async def _run(self) -> None:
+        with metering(lambda use: self._post(event_of(use))):
+            await self._listen()
+
+    async def _listen(self) -> None:
         attempt = 0
         while not self._closed:
             self._inlet = Inlet(self._node_lane, limit=1024)
             self._streams += 1  # another stream counts its segments anew
+            if self._metered:
+                self._post(Metered(stage="stt", requests=1))
             for frame in self._uncovered:
                 self._inlet.put(frame)
-                self._billed(frame.duration)
+                self._use(frame.duration)
             error = ""
             try:
                 async for event in self._node(self._inlet):
@@ -178,7 +203,7 @@ class Hearing:
     def _said(self, event: STTEvent) -> None:
         self._unanswered = 0.0
         if event.kind == "reconnected":
-            self._billed(event.seconds)
+            self._use(event.seconds)
             self._count("stt_reconnects", 1)
             if event.lost:
                 self._count("stt_lost_ms", round(1000 * event.lost))

@@ -45,8 +45,7 @@ class Listening:
         shell = self._shell
         if not self._hears(shell.bound):
             return
-        node, home, partials = self._node()
-        telemetry = shell.services.telemetry
+        node, home, partials, metered = self._node()
         self.hearing = Hearing(
             lane=shell.lane,
             node=node,
@@ -55,8 +54,8 @@ class Listening:
             session_time=shell.session_time,
             on_partial=self.prefill.heard,
             partials=partials,
+            metered=metered,
             count=self._count,
-            billed=lambda seconds: telemetry.stt_audio(seconds) if telemetry is not None else None,
         )
         self.hearing.start()
         self._listen_for_ends()
@@ -122,15 +121,19 @@ class Listening:
     def _hears(self, bound: Bound) -> bool:
         return bound.stt is not None or overrides(bound.agent, "stt_node")
 
-    def _node(self) -> tuple[SttNode, Lane, bool]:
+    def _node(self) -> tuple[SttNode, Lane, bool, bool]:
+        """The stream's maker, where it runs, whether it gives partials, and whether its audio is to be counted."""
         shell = self._shell
         agent, stt, language = shell.bound.agent, shell.bound.stt, shell.session.language
         if overrides(agent, "stt_node") or stt is None:
             home = shell.user_lane
             partials = stt is None or stt.capabilities.partials
-            return lambda audio: across(lambda: agent.stt_node(audio, ModelSettings()), home=home), home, partials
+            metered = stt is not None and not stt.meters
+            own: SttNode = lambda audio: across(lambda: agent.stt_node(audio, ModelSettings()), home=home)  # noqa: E731
+            return own, home, partials, metered
         home = shell.lane if stt.on_core else shell.user_lane
-        return lambda audio: across(lambda: listen(stt, audio, language), home=home), home, stt.capabilities.partials
+        node: SttNode = lambda audio: across(lambda: listen(stt, audio, language), home=home)  # noqa: E731
+        return node, home, stt.capabilities.partials, not stt.meters
 
     def _count(self, what: str, dropped: int) -> None:
         telemetry = self._shell.services.telemetry

@@ -25,8 +25,10 @@ from antiphon.kernel.events import (
     ToolCall,
 )
 from antiphon.models.llm import ChatChunk, ToolCallDelta
+from antiphon.models.metering import Metered, metering
 from antiphon.session.lanes import Inlet, Lane
 from antiphon.session.segmenter import Segmenter
+from antiphon.session.usage import event_of
 
 REPORT_EVERY = PLAY_RATE // 2
 """Samples of new audio after which a segment's progress is reported again."""
@@ -113,7 +115,14 @@ class ReplyPipe:
             self._task.cancel()
         return self._task
 
+    def _metered(self, use: Metered) -> None:
+        self._host.post(event_of(use, self.op))
+
     async def _run(self) -> None:
+        with metering(self._metered):
+            await self._make()
+
+    async def _make(self) -> None:
         voice: asyncio.Task[None] | None = None
         try:
             if self._ready_audio is not None:

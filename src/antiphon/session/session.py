@@ -19,6 +19,7 @@ from antiphon.errors import ConfigurationError, NotSupportedError, SessionClosed
 from antiphon.kernel import events as ev
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import SessionPolicy
+from antiphon.models.choice import ModelChoice
 from antiphon.models.llm import LLM
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
@@ -59,9 +60,9 @@ class AgentSession(LiveSession, Generic[T]):
     def __init__(
         self,
         *,
-        stt: STT | str | None = NOT_GIVEN,
-        llm: LLM | str | None = NOT_GIVEN,
-        tts: TTS | str | None = NOT_GIVEN,
+        stt: STT | ModelChoice | str | None = NOT_GIVEN,
+        llm: LLM | ModelChoice | str | None = NOT_GIVEN,
+        tts: TTS | ModelChoice | str | None = NOT_GIVEN,
         turn_detector: TurnDetector | None = NOT_GIVEN,
         vad: VADOptions | None = None,
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = None,

@@ -19,6 +19,7 @@ from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import AgentRef
+from antiphon.models.availability import Availability
 from antiphon.session.ambience import Ambience
 from antiphon.session.bindings import Bound
 from antiphon.session.clips import render_clips
@@ -164,6 +165,7 @@ class Shell:
     async def prewarm(self) -> None:
         """Load or connect the models, all at once. What may work later is reported; what cannot work is raised."""
         bound = self.bound
+        self._name_models()
         sound = (bound.stt, bound.tts, bound.detector) if self.services.leg is not None else ()
         models = [model for model in (bound.llm, *sound) if model is not None]
 
@@ -187,8 +189,10 @@ class Shell:
         task.add_done_callback(self.background.discard)
 
     def _name_models(self) -> None:
-        """Tell the account which models are really used."""
+        """Tell the account which models are really used, and listen to those that stand for several."""
         telemetry, bound = self.services.telemetry, self.bound
+        for several in (bound.stt, bound.llm, bound.tts):
+            self._listen_to(several)
         if telemetry is None:
             return
         for kind, model in (
@@ -198,7 +202,15 @@ class Shell:
             ("turn_detector", bound.detector),
         ):
             if model is not None:
-                telemetry.use_model(kind, model.provider or type(model).__name__, model.model)
+                meters = getattr(model, "meters", False)
+                telemetry.use_model(kind, model.provider or type(model).__name__, model.model, meters=meters)
+
+    def _listen_to(self, model: Any) -> None:
+        availability = getattr(model, "availability", None)
+        if isinstance(availability, Availability):
+            availability.listener = lambda change: self.tell(self.side.availability, change)
+            for member in availability.members:
+                self._listen_to(member.model)
 
     def begin(self, agent: AgentRef) -> None:
         """Open the line and start the kernel."""
@@ -286,6 +298,7 @@ class Shell:
         self.bound = self.directory.bind(effect.agent.key)
         self.listening.rebound(previous)
         self._render(previous)
+        self._name_models()
         self.tell(self.side.entered, effect.agent.key)
 
     def rebound(self) -> None:

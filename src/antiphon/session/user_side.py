@@ -17,6 +17,7 @@ from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatMessage
 from antiphon.kernel import facts as ft
 from antiphon.kernel.conversation import Conversation
+from antiphon.models.availability import AvailabilityChanged
 from antiphon.session import events as se
 from antiphon.session.emitter import Emitter
 from antiphon.session.history import chat_items
@@ -98,6 +99,19 @@ class UserSide:
         if source.startswith("callback"):
             return  # a failing error handler must not call itself
         self.emitter.emit("error", event)
+
+    def availability(self, change: AvailabilityChanged) -> None:
+        """One of several models failed, or is back. The call goes on with the others."""
+        if not change.available:
+            self._session.account_failure(change.kind, f"{change.model}: {change.error}")
+        event = se.ModelAvailabilityChangedEvent(
+            kind=change.kind,
+            model=change.model,
+            available=change.available,
+            error=change.error,
+            at=self._session.now(),
+        )
+        self.emitter.emit("model_availability_changed", event)
 
     # --- notices of the kernel -----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from antiphon.agents.agent import NOT_GIVEN, Agent
 from antiphon.agents.task import AgentTask
 from antiphon.kernel import events as ev
+from antiphon.models.choice import ModelChoice
 from antiphon.models.llm import LLM
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
@@ -61,9 +62,9 @@ class WhoSpeaks:
     def update_options(
         self,
         *,
-        stt: STT | str | None = NOT_GIVEN,
-        llm: LLM | str | None = NOT_GIVEN,
-        tts: TTS | str | None = NOT_GIVEN,
+        stt: STT | ModelChoice | str | None = NOT_GIVEN,
+        llm: LLM | ModelChoice | str | None = NOT_GIVEN,
+        tts: TTS | ModelChoice | str | None = NOT_GIVEN,
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = NOT_GIVEN,
     ) -> None:
         """Other models or turn settings for the session, on a live call."""
@@ -89,6 +90,7 @@ class WhoSpeaks:
         if self._shell is None or self._directory is None:
             return
         self.tool_sets.open(agent.tools)
+        self._directory.bind(agent)  # here, on the user's loop, its models are made
         self._shell.lane.run(self._shell.rebound)
         if instructions is not None or tools_added or tools_removed:
             self._shell.post(

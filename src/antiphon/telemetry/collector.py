@@ -50,7 +50,8 @@ class Collector:
         self.tools: dict[str, ToolRecord] = {}
         self.models: dict[ModelKind, ModelName] = {}
         self.models_used: list[ModelName] = []
-        self.heard_seconds: dict[ModelName, float] = {}
+        self.metering: set[ModelName] = set()
+        self.metered: list[tuple[ModelName, events.Metered]] = []
         self.interruptions: list[Interruption] = []
         self.rungs: list[Rung] = []
         self.stalls: list[Stall] = []
@@ -73,17 +74,14 @@ class Collector:
 
     # --- told by the shell ---------------------------------------------------------------------------------------
 
-    def use_model(self, kind: ModelKind, provider: str, model: str) -> None:
-        """From here on this is the session's model of its kind."""
+    def use_model(self, kind: ModelKind, provider: str, model: str, *, meters: bool = False) -> None:
+        """From here on this is the session's model of its kind. ``meters``: it says itself what was used."""
         name = ModelName(kind=kind, provider=provider, model=model)
+        if meters:
+            self.metering.add(name)
         self.models[kind] = name
         if name not in self.models_used:
             self.models_used.append(name)
-
-    def stt_audio(self, seconds: float) -> None:
-        """The STT has been given (or billed) this much more audio."""
-        name = self._model("stt")
-        self.heard_seconds[name] = self.heard_seconds.get(name, 0.0) + seconds
 
     def sounded(self, speech: str, at: float) -> None:
         """``speech`` was first heard at ``at``: where the plane knows better than the acknowledgements tell."""
@@ -149,6 +147,9 @@ class Collector:
                     run.first_token = _first(run.first_token, event.now)
             case events.Generated():
                 self._generated(event)
+            case events.Metered(stage=kind, provider=provider, model=model):
+                own = ModelName(kind=kind, provider=provider, model=model) if provider else self._model(kind)
+                self.metered.append((own, event))
             case events.ReplyFailed(op=op, stage=stage, error=error):
                 if run := self.runs.get(op):
                     run.outcome, run.error, run.generated = "failed", error, _first(run.generated, event.now)

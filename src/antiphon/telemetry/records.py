@@ -177,8 +177,10 @@ class Drops(msgspec.Struct, frozen=True):
 
 
 class ModelUsage(msgspec.Struct):
-    """What one model was asked for. ``wasted``: the part that no caller needed: discarded speculations, failed and
-    cancelled runs (their tokens are known only when they ran to their end)."""
+    """What one model was asked for. ``estimated_requests``: those whose service did not tell (they were stopped, or run
+    still); their tokens are reckoned. ``wasted``: the part that no caller needed: discarded speculations, failed and cancelled
+    runs, models that lost a race. ``cost``: US dollars by the price table (``None``: the price is not known); ``price``: what
+    it was reckoned by, or why it is not known."""
 
     kind: ModelKind
     provider: str = ""
@@ -189,7 +191,10 @@ class ModelUsage(msgspec.Struct):
     cached_tokens: int = 0
     audio_seconds: float = 0.0
     characters: int = 0
+    estimated_requests: int = 0
     wasted: ModelUsage | None = None
+    cost: float | None = None
+    price: str = ""
 
 
 AnyRecord = RunRecord | TurnRecord | ToolRecord | Interruption | Rung | Stall | Failure | Drops

@@ -7,24 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from antiphon.kernel.events import Metered
 from antiphon.telemetry.collector import Collector
 from antiphon.telemetry.records import ModelName, ModelUsage, RunRecord
 
+CHARACTERS_PER_TOKEN = 4.0
+
 
 def usage_of(collector: Collector) -> list[ModelUsage]:
-    """What each model was asked for so far, in the order of first use."""
-    table: dict[ModelName, ModelUsage] = {name: _empty(name) for name in collector.models_used}
-    for name, seconds in collector.heard_seconds.items():
+    """What each model was asked for so far, in the order of first use. Models that stand for others are not in it: they
+    say which of the others did what."""
+    table: dict[ModelName, ModelUsage] = {
+        name: _empty(name) for name in collector.models_used if name not in collector.metering
+    }
+    for name, event in collector.metered:
         usage = table.setdefault(name, _empty(name))
-        usage.requests += 1
-        usage.audio_seconds += seconds
+        _add_metered(usage, event)
+        run = None if event.op is None else collector.runs.get(event.op)
+        if event.wasted or (run is not None and run.outcome and _unheard(collector, run)):
+            usage.wasted = usage.wasted or _empty(name)
+            _add_metered(usage.wasted, event)
+    prompts: dict[ModelName, int] = {}
     for run in collector.runs.values():
         for name in _models_of(run):
+            if name in collector.metering:
+                continue
             usage = table.setdefault(name, _empty(name))
-            _add(usage, run)
+            _add(usage, run, prompts.get(name, 0))
             if run.outcome and _unheard(collector, run):
                 usage.wasted = usage.wasted or _empty(name)
-                _add(usage.wasted, run)
+                _add(usage.wasted, run, prompts.get(name, 0))
+            prompts[name] = run.prompt_tokens or prompts.get(name, 0)
     return list(table.values())
 
 
@@ -84,12 +97,28 @@ def _empty(name: ModelName) -> ModelUsage:
     return ModelUsage(kind=name.kind, provider=name.provider, model=name.model)
 
 
-def _add(usage: ModelUsage, run: RunRecord) -> None:
+def _add(usage: ModelUsage, run: RunRecord, prompt: int) -> None:
+    """``prompt``: tokens of the model's last known prompt, for a request that was stopped before its service told: the next
+    one is about as long."""
     usage.requests += 1
-    if usage.kind == "llm":
+    if usage.kind != "llm":
+        usage.characters += run.characters
+        usage.audio_seconds += run.audio_seconds
+    elif run.prompt_tokens or run.completion_tokens:
         usage.prompt_tokens += run.prompt_tokens
         usage.completion_tokens += run.completion_tokens
         usage.cached_tokens += run.cached_tokens
     else:
-        usage.characters += run.characters
-        usage.audio_seconds += run.audio_seconds
+        usage.estimated_requests += 1
+        usage.prompt_tokens += prompt
+        usage.completion_tokens += round(run.characters / CHARACTERS_PER_TOKEN)
+
+
+def _add_metered(usage: ModelUsage, event: Metered) -> None:
+    usage.requests += event.requests
+    usage.prompt_tokens += event.prompt_tokens
+    usage.completion_tokens += event.completion_tokens
+    usage.cached_tokens += event.cached_tokens
+    usage.characters += event.characters
+    usage.audio_seconds += event.audio_seconds
+    usage.estimated_requests += event.requests if event.estimated else 0

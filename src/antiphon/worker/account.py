@@ -47,11 +47,8 @@ class Account:
     def on_effect(self, effect: Any) -> None:
         self.collector.on_effect(effect)
 
-    def use_model(self, kind: Any, provider: str, model: str) -> None:
-        self.collector.use_model(kind, provider, model)
-
-    def stt_audio(self, seconds: float) -> None:
-        self.collector.stt_audio(seconds)
+    def use_model(self, kind: Any, provider: str, model: str, *, meters: bool = False) -> None:
+        self.collector.use_model(kind, provider, model, meters=meters)
 
     def sounded(self, speech: str, at: float) -> None:
         self.collector.sounded(speech, at)
