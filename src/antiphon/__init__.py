@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from antiphon.models.fallback import FallbackAdapter as FallbackAdapter
     from antiphon.models.fallback import Hedged as Hedged
     from antiphon.models.llm import LLM as LLM
+    from antiphon.models.prices import Price as Price
     from antiphon.models.stt import STT as STT
     from antiphon.models.tts import TTS as TTS
     from antiphon.models.turn_detector import StreamingTurnDetector as StreamingTurnDetector
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from antiphon.models.turn_detector import TurnEvidence as TurnEvidence
     from antiphon.models.turn_detector import TurnStream as TurnStream
     from antiphon.models.vad import VADOptions as VADOptions
+    from antiphon.session.budget import Budget as Budget
+    from antiphon.session.budget import BudgetExceeded as BudgetExceeded
     from antiphon.session.events import (
         AgentStateChangedEvent as AgentStateChangedEvent,
     )
@@ -118,6 +121,7 @@ _HOMES = {
     "FallbackAdapter": "models.fallback",
     "Hedged": "models.fallback",
     "LLM": "models.llm",
+    "Price": "models.prices",
     "STT": "models.stt",
     "TTS": "models.tts",
     "StreamingTurnDetector": "models.turn_detector",
@@ -125,6 +129,8 @@ _HOMES = {
     "TurnEvidence": "models.turn_detector",
     "TurnStream": "models.turn_detector",
     "VADOptions": "models.vad",
+    "Budget": "session.budget",
+    "BudgetExceeded": "session.budget",
     "AgentStateChangedEvent": "session.events",
     "CloseEvent": "session.events",
     "ConversationItemAddedEvent": "session.events",

@@ -110,6 +110,13 @@ class ModelAvailabilityChangedEvent(SessionEvent, frozen=True, kw_only=True):
     error: str = ""
 
 
+class BudgetExceededEvent(SessionEvent, frozen=True, kw_only=True):
+    """The call has cost more than its ``Budget``; comes once. US dollars."""
+
+    cost: float
+    limit: float
+
+
 class UsageUpdatedEvent(SessionEvent, frozen=True, kw_only=True):
     """Usage so far, one entry a model, as in the session report. Comes when a speech is done."""
 
@@ -125,7 +132,8 @@ class ErrorEvent(SessionEvent, frozen=True, kw_only=True):
 
 
 class CloseEvent(SessionEvent, frozen=True, kw_only=True):
-    """``reason``: user_initiated, participant_disconnected, job_shutdown, task_completed, drain, error, fenced."""
+    """``reason``: user_initiated, participant_disconnected, job_shutdown, task_completed, drain, error, fenced,
+    budget_exceeded."""
 
     reason: str
 
@@ -144,6 +152,7 @@ EVENT_NAMES = (
     "overlapping_speech",
     "agent_false_interruption",
     "model_availability_changed",
+    "budget_exceeded",
     "usage_updated",
     "error",
     "close",

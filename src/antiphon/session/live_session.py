@@ -243,7 +243,7 @@ class LiveSession(WhoSpeaks):
 
     @property
     def usage(self) -> list[Any]:
-        """Usage so far, one entry a model, as in the session report."""
+        """Usage and cost so far, one entry a model, as in the session report."""
         if self._shell is None or self._shell.services.telemetry is None:
             return []
         return self._shell.services.telemetry.usage()

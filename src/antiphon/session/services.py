@@ -32,7 +32,13 @@ class Telemetry(Protocol):
         """Times of a message of the conversation, in seconds, by name."""
         ...
 
-    def usage(self) -> list[Any]: ...
+    def usage(self) -> list[Any]:
+        """What each model was used for, and its cost."""
+        ...
+
+    def cost(self) -> Any:
+        """The sum so far: ``total``, ``wasted``, ``unpriced``."""
+        ...
 
 
 @dataclass

@@ -7,6 +7,7 @@ decision: calls become events to the kernel on the core lane, and what the core 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -21,13 +22,16 @@ from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import SessionPolicy
 from antiphon.models.choice import ModelChoice
 from antiphon.models.llm import LLM
+from antiphon.models.prices import Price
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
 from antiphon.models.turn_detector import TurnDetector
 from antiphon.models.vad import VADOptions
 from antiphon.session.argument_mask import ArgumentMask
 from antiphon.session.bindings import session_models
+from antiphon.session.budget import Budget, BudgetExceeded
 from antiphon.session.directory import Directory
+from antiphon.session.events import BudgetExceededEvent
 from antiphon.session.lanes import Lane
 from antiphon.session.live_session import LiveSession
 from antiphon.session.options import TurnHandlingOptions
@@ -38,6 +42,7 @@ from antiphon.tools.mcp.servers import MCPServer, servers_of
 from antiphon.tools.policy import Policy
 from antiphon.tools.toolset import Tool
 
+logger = logging.getLogger("antiphon")
 T = TypeVar("T")
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -54,7 +59,8 @@ class AgentSession(LiveSession, Generic[T]):
     until the user counts as away (0: never). ``party_grace``: seconds that a leg which vanished may take to come back
     before the session ends. ``tool_timeout``: seconds after which a tool counts as failed for the model (a write goes
     on). ``hook_timeout``: seconds that ``on_user_turn_completed`` may take before the call goes on without it.
-    ``language``: BCP 47 tag of the conversation.
+    ``language``: BCP 47 tag of the conversation. ``budget``: what the call may cost. ``prices``: your own, before those that
+    come with Antiphon.
     """
 
     def __init__(
@@ -78,6 +84,8 @@ class AgentSession(LiveSession, Generic[T]):
         tool_timeout: float = 60.0,
         hook_timeout: float = 8.0,
         language: str = "en",
+        budget: Budget | None = None,
+        prices: Sequence[Price] = (),
     ) -> None:
         super().__init__([*tools, *servers_of(mcp_servers)])
         self.tool_policy = tool_policy
@@ -86,6 +94,7 @@ class AgentSession(LiveSession, Generic[T]):
         self.turn_handling = TurnHandlingOptions.of(turn_handling)
         self.userdata = userdata
         self.language = language
+        self.budget, self.prices = budget, tuple(prices)
         self.transform = compile_transforms(tts_text_transforms)
         self._base_policy = SessionPolicy(
             max_tool_steps=max_tool_steps,
@@ -194,6 +203,28 @@ class AgentSession(LiveSession, Generic[T]):
         """A toolset offers other tools than before (it tells so itself)."""
         if self._shell is not None:
             self._shell.lane.run(self._shell.rebound)
+
+    # --- cost ----------------------------------------------------------------------------------------------------
+
+    @property
+    def cost(self) -> Any:
+        """What the call has cost so far: ``total`` (US dollars), ``wasted``, ``unpriced``; ``None`` before the start."""
+        telemetry = None if self._shell is None else self._shell.services.telemetry
+        return None if telemetry is None else telemetry.cost()
+
+    def over_budget(self, exceeded: BudgetExceeded) -> None:
+        """The call costs more than it may (the core says so, once): tell it, and do what the budget says."""
+        side, budget = self._ensure_side(), self.budget
+        logger.warning("the call has cost %.4f USD; its budget is %.4f USD", exceeded.cost, exceeded.limit)
+        event = BudgetExceededEvent(cost=exceeded.cost, limit=exceeded.limit, at=self.now())
+        side.emitter.emit("budget_exceeded", event)
+        if budget is None or side.closed.is_set():
+            return
+        if callable(budget.on_exceeded):
+            self.call_user(budget.on_exceeded, exceeded)
+        elif budget.on_exceeded == "end":
+            self.say(budget.last_words(self.language), allow_interruptions=False)
+            self.shutdown(drain=True, reason="budget_exceeded")
 
     # --- the end -------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from antiphon.kernel.policy import AgentRef
 from antiphon.models.availability import Availability
 from antiphon.session.ambience import Ambience
 from antiphon.session.bindings import Bound
+from antiphon.session.budget import BudgetWatch
 from antiphon.session.clips import render_clips
 from antiphon.session.closing import Closing
 from antiphon.session.directory import Directory
@@ -93,6 +94,7 @@ class Shell:
         self.ambience = Ambience(self.bridge)
         self.listening = Listening(self)
         self.speaking = Speaking(self)
+        self._budget = BudgetWatch(self, session.budget) if session.budget is not None else None
         self._heartbeat: asyncio.TimerHandle | None = None
         self.tool_ops: dict[str, ev.Op] = {}
         self.tool_steps: dict[str, str] = {}
@@ -137,6 +139,8 @@ class Shell:
     def _follow(self, event: ev.Event) -> None:
         self.bridge.configure(self.kernel.state.policy)
         self.speaking.follow(event)
+        if self._budget is not None:
+            self._budget.follow(event)
 
     def tell(self, call: Callable[..., object], *args: Any) -> None:
         """Run ``call`` on the user's lane."""

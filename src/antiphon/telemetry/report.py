@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 
 from antiphon.errors import ConfigurationError, FormatError
+from antiphon.models.prices import PriceTable
 from antiphon.models.redaction import Redaction
 from antiphon.telemetry.collector import Collector
+from antiphon.telemetry.cost import CostReport, cost_of, priced
 from antiphon.telemetry.records import Failure, ModelName, ModelUsage, Rung, Stall, ToolRecord, TurnRecord
 from antiphon.telemetry.usage import usage_of
 
@@ -63,6 +65,7 @@ class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
     turns: list[TurnReport] = []
     dropped_turns: dict[str, int] = {}
     usage: list[ModelUsage] = []
+    cost: CostReport = CostReport()
     tools: list[ToolRecord] = []
     interruptions: InterruptionReport = InterruptionReport()
     ladder: list[Rung] = []
@@ -99,6 +102,7 @@ class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
 def report_of(
     collector: Collector,
     *,
+    prices: PriceTable | None = None,
     build: str = "",
     session: str = "",
     started_at: str = "",
@@ -106,7 +110,10 @@ def report_of(
     log: str = "",
     history: list[dict[str, Any]] | None = None,
 ) -> SessionReport:
-    """The report of what ``collector`` has seen so far. ``history``: the conversation as plain items."""
+    """The report of what ``collector`` has seen so far. ``prices``: what models cost. ``history``: the conversation as plain
+    items."""
+    table = prices or PriceTable()
+    usage = priced(usage_of(collector), table)
     real = sum(1 for interruption in collector.interruptions if interruption.real)
     return SessionReport(
         build=build,
@@ -118,7 +125,8 @@ def report_of(
         agents=list(collector.agents),
         turns=[_turn(turn) for turn in collector.turns.values()],
         dropped_turns=dict(collector.dropped_turns),
-        usage=usage_of(collector),
+        usage=usage,
+        cost=cost_of(usage, table),
         tools=[msgspec.structs.replace(tool) for tool in collector.tools.values()],
         interruptions=InterruptionReport(real=real, false=len(collector.interruptions) - real),
         ladder=list(collector.rungs),

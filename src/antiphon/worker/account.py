@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ import msgspec
 
 from antiphon import __version__
 from antiphon.models.redaction import Redaction
+from antiphon.providers.prices import bundled_prices
 from antiphon.telemetry.collector import Collector
+from antiphon.telemetry.cost import CostReport, cost_of, priced
 from antiphon.telemetry.otel import Metrics, Traces
 from antiphon.telemetry.records import Stall
 from antiphon.telemetry.report import SessionReport, report_of
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from antiphon.session.lanes import Lane
     from antiphon.session.session import AgentSession
 
+logger = logging.getLogger("antiphon")
+
 
 class Account:
     """``core``: the lane everything is told on. ``watch``: watch the running loop, the user's. ``redaction``: of what
@@ -31,6 +36,7 @@ class Account:
         self, session: AgentSession[Any], core: Lane, *, watch: bool, id: str, redaction: Redaction | None
     ) -> None:
         self._session, self._core, self.id = session, core, id
+        self._prices = bundled_prices().with_own(session.prices)
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._traces = Traces(session=id, epoch=time.time(), redaction=redaction)
         self.collector = Collector(observers=[Metrics(), self._traces])
@@ -61,13 +67,17 @@ class Account:
 
     def finish(self) -> None:
         self.collector.finish()
+        logger.info("the call cost %s", self.cost())
         self._traces.finish(self.collector.now, self.collector.close_reason)
 
     def message_metrics(self, item: str) -> dict[str, float]:
         return message_metrics(self.collector, item)
 
     def usage(self) -> list[Any]:
-        return usage_of(self.collector)
+        return priced(usage_of(self.collector), self._prices)
+
+    def cost(self) -> CostReport:
+        return cost_of(self.usage(), self._prices)
 
     # --- for the job ---------------------------------------------------------------------------------------------
 
@@ -81,6 +91,7 @@ class Account:
         """The session report so far."""
         return report_of(
             self.collector,
+            prices=self._prices,
             build=__version__,
             session=self.id,
             started_at=self.started_at,
