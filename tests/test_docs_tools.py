@@ -1,4 +1,4 @@
-"""The samples of docs/tools.md, docs/mcp.md and docs/context.md run, and do what the page says."""
+"""The samples of the pages below run, and do what the page says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 
-@pytest.mark.parametrize("page", ["tools.md", "mcp.md", "context.md"])
+PAGES = ["tools.md", "mcp.md", "context.md", "models.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_samples_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType(f"docs_{page.partition('.')[0]}")
     monkeypatch.setitem(sys.modules, module.__name__, module)

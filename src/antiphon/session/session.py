@@ -223,7 +223,7 @@ class AgentSession(LiveSession, Generic[T]):
         if callable(budget.on_exceeded):
             self.call_user(budget.on_exceeded, exceeded)
         elif budget.on_exceeded == "end":
-            self.say(budget.last_words(self.language), allow_interruptions=False)
+            self.say(budget.last_words(self.language), allow_interruptions=False, priority="background")
             self.shutdown(drain=True, reason="budget_exceeded")
 
     # --- the end -------------------------------------------------------------------------------------------------
