@@ -211,13 +211,19 @@ async def check_stt(make: Callable[[], STT], sample: SpeechSample, *, rig: Rig |
 
 def _scene(sample: SpeechSample) -> Callable[[STT], Awaitable[str]]:
     async def hears(stt: STT) -> str:
-        listener = Listener(stt)
-        try:
-            await listener.hears(sample.marked(listener.at))
-            await listener.hears(silence(PAUSE + 1.0, listener.at))
-            await listener.ends()
-        finally:
-            await listener.aclose()
-        return sample.text if words_of(listener.text) == words_of(sample.text) else listener.text
+        return await recognised(stt, sample)
 
     return hears
+
+
+async def recognised(stt: STT, sample: SpeechSample) -> str:
+    """What a recogniser makes of the sample, with the time that its service may need on a bad day; its own text where
+    the words are all the same."""
+    listener = Listener(stt)
+    try:
+        await listener.hears(sample.marked(listener.at))
+        await listener.hears(silence(PAUSE + 1.0, listener.at))
+        await listener.ends()
+    finally:
+        await listener.aclose()
+    return sample.text if words_of(listener.text) == words_of(sample.text) else listener.text

@@ -45,8 +45,12 @@ def loud(frame: AudioFrame) -> bool:
     return any(array("h", frame.data[: len(frame.data) // 2 * 2]))
 
 
-async def check_tts(make: Callable[[], TTS], *, rig: Rig | None = None) -> Report:
-    """Run the kit on the voices that ``make`` makes. ``rig``: causes the faults of the table."""
+Decode = Callable[[list[AudioFrame]], str]
+
+
+async def check_tts(make: Callable[[], TTS], *, rig: Rig | None = None, decode: Decode | None = None) -> Report:
+    """Run the kit on the voices that ``make`` makes. ``rig``: causes the faults of the table. ``decode``: the words that audio
+    says, where that can be known (simulators); without it its length is looked at."""
     model = make()
     report = new_report("tts", model)
     await model.aclose()
@@ -122,13 +126,16 @@ async def check_tts(make: Callable[[], TTS], *, rig: Rig | None = None) -> Repor
     await check_declared(report, make, {"streaming": streaming, "word_times": word_times})
     if rig is not None:
         for fault in faults_of("tts"):
-            report.checks.append(await run_fault(fault, rig(fault.name), _scene(fault), "all of it"))
+            report.checks.append(await run_fault(fault, rig(fault.name), _scene(fault, decode), "all of it"))
     return report
 
 
-def _scene(fault: Fault) -> Callable[[TTS], Awaitable[str]]:
+def _scene(fault: Fault, decode: Decode | None) -> Callable[[TTS], Awaitable[str]]:
     async def speaks(tts: TTS) -> str:
         frames = await speak(tts, FIRST, SECOND)
+        if decode is not None:
+            heard = decode(frames)
+            return "all of it" if heard.split() == (FIRST + SECOND).split() else heard
         return "all of it" if seconds(frames) >= FASTEST * len(FIRST + SECOND) else f"{seconds(frames):.2f} s"
 
     async def after_a_cancelled_one(tts: TTS) -> str:
