@@ -19,6 +19,7 @@ APP_VERBS = {
 
 OWN_VERBS = {
     "models": "list, fetch, check and remove the local models",
+    "providers": "the services that models may come from; test one with your key",
     "doctor": "what is missing on this machine, and the command that mends it",
     "bench": "measure turn-taking on recordings of your own",
     "replay": "run a recorded event log through this build's kernel",

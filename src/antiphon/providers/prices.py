@@ -1,6 +1,6 @@
 """The prices that come with Antiphon: data, with the day on which they were looked up and where.
 
-They change without notice: what counts is the vendor's invoice. A session takes the user's own prices first.
+The first row of a provider is its usual model. Prices change without notice: what counts is the vendor's invoice. A session takes the user's own prices first.
 """
 
 from __future__ import annotations
