@@ -72,6 +72,7 @@ class Chaos(World):
                 cancellable=self.chance(0.3), problem=rng.choice(("", "", "bad")),
             ),
             lambda: ev.Generated(op=op(ev.Generated)),
+            lambda: ev.Metered(stage=rng.choice(("stt", "llm", "tts")), op=rng.choice((None, op(ev.Generated)))),
             lambda: ev.ReplyFailed(
                 op=op(ev.ReplyFailed), stage=rng.choice(("llm", "tts", "node")), error="e", retryable=self.chance(0.6)
             ),

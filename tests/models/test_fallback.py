@@ -20,8 +20,11 @@ from antiphon.models.llm import LLM, ChatChunk, LLMStream, ToolChoice, ToolSpec
 from antiphon.models.metering import Metered, metering
 from antiphon.models.spoken_place import SpokenPlace
 from antiphon.models.stream_adapters import BatchTTS, StreamingTTS
+from antiphon.providers import cartesia
 from antiphon.session.bindings import resolve
 from antiphon.testing import LLMFaults, ScriptedLLM, ScriptedSTT, ScriptedTTS, TTSFaults, run, text_context
+from antiphon.testing.simulators import Fault, FaultScript, MemoryConnector
+from antiphon.testing.simulators.cartesia import CartesiaSimulator
 
 ANSWER = "It is open from nine to five, and on Sundays until noon."
 
@@ -306,3 +309,29 @@ def test_services_that_make_whole_sentences_stand_in_for_each_other() -> None:
         return frames
 
     assert [(frame.segment, frame.samples) for frame in run(main())] == [(0, 16_000), (1, 16_000)]
+
+
+@pytest.mark.parametrize("frames", range(1, 24, 2))
+def test_a_voice_behind_a_socket_is_gone_on_with_behind_its_last_word(frames: int) -> None:
+    """The service of the first one breaks its sockets after so many messages."""
+    texts = ("Your order is ready. ", "Please come to the counter.")
+
+    def sonic(*faults: Fault) -> tuple[cartesia.TTS, MemoryConnector]:
+        connector = MemoryConnector(CartesiaSimulator(faults=FaultScript.of(*faults)))
+        return cartesia.TTS(api_key="secret", connector=connector), connector
+
+    async def main() -> list[str]:
+        first, one = sonic(Fault("abort", None, after=frames))
+        second, two = sonic()
+        tts = resolve("tts", FallbackAdapter([first, second]))
+        made = await heard(tts, *texts)
+        await tts.aclose()
+        await first.aclose()
+        await second.aclose()
+        assert one.open == two.open == 0
+        await one.aclose()
+        await two.aclose()
+        assert len(asyncio.all_tasks()) == 1
+        return [word.text for frame in made for word in frame.words]
+
+    assert run(main()) == " ".join(texts).split()

@@ -53,7 +53,12 @@ def sonic(connector: MemoryConnector) -> TTS:
     return cartesia.TTS(api_key="secret", connector=connector)
 
 
+def diarized(connector: MemoryConnector) -> STT:
+    return deepgram.STT("nova-3", diarize=True, keyterms=["table", "Monday"], api_key="secret", connector=connector)
+
+
 RECOGNISERS = {"deepgram/nova-3": (nova, deepgram_service), "deepgram/flux-general-en": (flux, deepgram_service)}
+"""By model; each with its service."""
 VOICES = {"cartesia/sonic-3": (sonic, cartesia_service)}
 OWN: dict[str, dict[str, Callable[[], Simulator]]] = {
     "cartesia/sonic-3": {
@@ -74,6 +79,14 @@ def test_recognisers_pass_the_kit(name: str) -> None:
     make, service = RECOGNISERS[name]
     rig = speech_rig(make, service, own=OWN.get(name), recogniser=True)
     assert shown(run(check_stt(lambda: make(MemoryConnector(service())), SAMPLE, rig=rig))) > 30
+
+
+def test_speakers_are_told_apart_and_words_are_listened_for_where_asked() -> None:
+    service = deepgram_service()
+    report = run(check_stt(lambda: diarized(MemoryConnector(service)), SAMPLE))
+    shown = {check.name: check.result for check in report.checks}
+    assert report.ok and shown["diarization"] == "passed", report
+    assert service.clients[0].request.all("keyterm") == ["table", "Monday"]
 
 
 @pytest.mark.parametrize("name", VOICES)

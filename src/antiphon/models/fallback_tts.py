@@ -92,9 +92,7 @@ class _Voice:
             return []
         self.current = max(self.current, self._segment(frame))
         place = self.places[self.current]
-        place.seconds += frame.duration
-        place.words.extend(frame.words)
-        words = frame.words
+        words = place.hear(frame.duration, frame.words)
         if self.skip and words:  # the word that the voice before broke off in is in the account already
             words, self.skip = words[1:], False
         shift = self.offset if self.current == 0 else 0.0

@@ -6,6 +6,7 @@ Owns the account of one segment's audio. Never: the streams.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from antiphon.audio.frames import TimedWord
 
@@ -25,12 +26,22 @@ def plain(word: str) -> str:
 
 
 class SpokenPlace:
-    """``seconds``: audio of ``text`` so far. ``words``: those that the voice has timed."""
+    """``seconds``: audio of ``text`` so far. ``words``: those that the voice has timed and that have begun."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.seconds = 0.0
         self.words: list[TimedWord] = []
+        self._ahead: list[TimedWord] = []
+
+    def hear(self, seconds: float, words: Iterable[TimedWord]) -> tuple[TimedWord, ...]:
+        """More audio, and more timed words: they may come before their audio or after it. Gives those that have begun now."""
+        self.seconds += seconds
+        known = [*self._ahead, *words]
+        begun = tuple(word for word in known if word.start < self.seconds)
+        self._ahead = [word for word in known if word.start >= self.seconds]
+        self.words.extend(begun)
+        return begun
 
     @property
     def complete(self) -> bool | None:
