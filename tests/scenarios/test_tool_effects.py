@@ -153,7 +153,7 @@ def a_model_asked_while_a_tool_runs_reads_that_it_runs() -> None:
 
 def what_was_paid_is_not_paid_again_by_a_new_owner() -> None:
     """The core forgets everything at each of many moments; another one goes on."""
-    for moment in range(12, 40, 3):
+    for moment in range(13, 41, 3):
         shop = Shop()
         llm = ScriptedLLM({"pay": [calls("in_steps"), "It is on its way."]})
         caller = Caller().says("Please pay now", at=1.0).waits_for_agent(quiet=3.0)
@@ -164,7 +164,7 @@ def what_was_paid_is_not_paid_again_by_a_new_owner() -> None:
 
 def the_key_is_the_same_for_a_new_owner() -> None:
     seen = False
-    for moment in range(12, 40, 3):
+    for moment in range(13, 41, 3):
         shop = Shop()
         llm = ScriptedLLM({"book": [calls("slow", what="it"), "It is booked."]})
         caller = Caller().says("Please book it", at=1.0).waits_for_agent(quiet=5.0)
