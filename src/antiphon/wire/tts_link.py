@@ -130,6 +130,7 @@ class TTSLink:
         self._fail(ModelError("The socket was closed."))
         self._task.cancel()
         await asyncio.wait([self._task])
+        await self._socket.close()  # the task may have been stopped before its first step, or amid this one
 
     # --- the socket ----------------------------------------------------------------------------------------------------
 
