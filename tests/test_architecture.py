@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "audio": {"models"},
     "transport": {"audio", "models"},
     "wire": {"chat", "models", "audio"},
-    "providers": {"chat", "models"},
+    "providers": {"chat", "models", "audio"},
     "local": {"chat", "models", "audio"},
     "store": {"models", "kernel"},
     "safety": {"models", "chat"},
@@ -55,7 +55,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 
 BY_NAME = {
     "__init__.py": "the public names, imported when first used",
-    "session/bindings.py": "the default local models and models given as strings",
+    "session/bindings.py": "the default local models, models given as strings, and objects of LiveKit's plugins",
     "session/session.py": "asks the worker package for the services of its job",
     "session/run_result.py": "fluent expectations come from the test kit",
     "audio/plane.py": "the transport that a LegSpec names",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -49,8 +50,8 @@ class Bound:
 
 
 def resolve(kind: str, given: Any) -> Any:
-    """A model object from what a user wrote: an object, a ``provider/model`` string, or several of them
-    (``FallbackAdapter``, ``Hedged``).
+    """A model object from what a user wrote: an object (of ours, or of a LiveKit plugin), a ``provider/model`` string, or
+    several of them (``FallbackAdapter``, ``Hedged``).
 
     Raises ``ConfigurationError`` for something that is neither, ``NotSupportedError`` for a provider that this version
     does not serve.
@@ -59,6 +60,10 @@ def resolve(kind: str, given: Any) -> Any:
         return given
     if isinstance(given, ModelChoice):
         return _several(kind, given)
+    if "livekit.agents" in sys.modules and kind in ("stt", "llm", "tts"):  # else no object can be of a plugin of theirs
+        adapted = import_module("antiphon.providers.livekit").recognise(kind, given)
+        if adapted is not None:
+            return adapted
     if not isinstance(given, str):
         raise ConfigurationError(
             f"{kind}={given!r} is not a {KINDS[kind].__name__}.",
