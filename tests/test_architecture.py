@@ -83,6 +83,7 @@ CLOCK_READERS = {
     "local/directories.py": "waits for another process to let go of a folder",
     "local/engine.py": "drives the model process",
     "local/llama.py": "measures how long a prompt took",
+    "store/clock.py": "the clock that leases run by",
     "telemetry/stalls.py": "watches a loop from a thread of its own",
     "local/fetch.py": "waits between two tries of a download",
 }

@@ -100,3 +100,37 @@ class FormatError(AntiphonError):
 
 class MCPServerError(AntiphonError):
     """An MCP server cannot be started, reached or understood; the call goes on without its tools."""
+
+
+class StoreError(AntiphonError):
+    """The store of conversations cannot do what it was asked.
+
+    ``reason``: ``full`` (no space), ``read_only``, ``locked`` (another process holds the file too long), ``io`` (the disk
+    failed), ``damaged`` (the file is broken, or no store), ``newer`` (written by a later version), ``clock`` (this
+    machine's clock is behind the store's), ``unknown``, ``exists`` or ``ended`` (of a session), ``behind`` (more waits to
+    be written than may), ``held``, ``fenced`` (the classes below), ``closed``.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", reason: str) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+    @property
+    def passing(self) -> bool:
+        """The same may work a little later."""
+        return self.reason in ("full", "read_only", "locked", "io")
+
+
+class LeaseHeldError(StoreError):
+    """Another owner holds the session's lease. ``remaining``: seconds until it runs out, unless it is renewed."""
+
+    def __init__(self, message: str, *, owner: str, remaining: float) -> None:
+        super().__init__(message, hint="Wait for its lease to end.", reason="held")
+        self.owner, self.remaining = owner, remaining
+
+
+class FencedError(StoreError):
+    """The session has another owner now: nothing of the former one counts any more, and it must fall silent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="Stop speaking and leave the call: somebody else has it.", reason="fenced")
