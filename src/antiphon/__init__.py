@@ -85,7 +85,12 @@ if TYPE_CHECKING:
     from antiphon.web.ice import turn_credentials as turn_credentials
     from antiphon.web.settings import WebRTCLimits as WebRTCLimits
     from antiphon.web.webrtc import WebRTC as WebRTC
+    from antiphon.worker.engine import Acceptance as Acceptance
+    from antiphon.worker.engine import JobOffer as JobOffer
+    from antiphon.worker.engine import Refusal as Refusal
     from antiphon.worker.job import JobContext as JobContext
+    from antiphon.worker.room_job import RoomJobContext as RoomJobContext
+    from antiphon.worker.server import AgentServer as AgentServer
 
 _HOMES = {
     "Agent": "agents.agent",
@@ -160,7 +165,12 @@ _HOMES = {
     "WebRTCLimits": "web.settings",
     "turn_credentials": "web.ice",
     "WebRTC": "web.webrtc",
+    "Acceptance": "worker.engine",
+    "JobOffer": "worker.engine",
+    "Refusal": "worker.engine",
     "JobContext": "worker.job",
+    "RoomJobContext": "worker.room_job",
+    "AgentServer": "worker.server",
 }
 
 __all__ = ["__version__", *_HOMES]

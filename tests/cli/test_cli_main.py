@@ -66,8 +66,17 @@ def test_options_before_the_program(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Which program?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["start", "call"])
-def test_verbs_of_later_versions_say_so(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_without_a_server_says_what_to_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LIVEKIT_URL", raising=False)
+    app = program(tmp_path, "from antiphon import run\nasync def entrypoint(ctx): ...\nrun(entrypoint)\n")
+    assert main(["start", app]) == 1
+    assert "LIVEKIT_URL" in capsys.readouterr().err
+
+
+def test_verbs_of_later_versions_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    verb = "call"
     app = program(tmp_path, "from antiphon import run\nasync def entrypoint(ctx): ...\nrun(entrypoint)\n")
     assert main([verb, app]) == 1
     problem = capsys.readouterr().err

@@ -98,9 +98,9 @@ async def serve(entrypoint: Entrypoint, options: argparse.Namespace) -> int:
     calls = Calls(entrypoint, settings, user=Lane(asyncio.get_running_loop()))
     stop = Stop(screen, "ending the calls (Ctrl-C again: at once)")
     site = None
-    with stop, _lines_of_the_log(screen):
+    with stop, lines_of_the_log(screen):
         try:
-            site = await _across(core, _listen(calls, options))
+            site = await across(core, _listen(calls, options))
             ready = asyncio.create_task(_prepare(entrypoint, calls, options, screen), name="prepare")
             pressed = asyncio.create_task(stop.pressed.wait(), name="stop")
             await asyncio.wait({ready, pressed}, return_when=asyncio.FIRST_COMPLETED)
@@ -124,7 +124,8 @@ async def serve(entrypoint: Entrypoint, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _across(core: Lane, work: Coroutine[Any, Any, T]) -> T:
+async def across(core: Lane, work: Coroutine[Any, Any, T]) -> T:
+    """Do this on the core's lane."""
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, core.loop))
 
 
@@ -191,7 +192,7 @@ async def _prepare(entrypoint: Entrypoint, calls: Calls, options: argparse.Names
 async def _close(calls: Calls, site: web.AppRunner | None, core: Lane) -> None:
     await calls.aclose()
     if site is not None:
-        await _across(core, site.cleanup())
+        await across(core, site.cleanup())
 
 
 def _address(options: argparse.Namespace, token: str) -> str:
@@ -223,7 +224,7 @@ def address_in_the_room() -> str:
 
 
 @contextmanager
-def _lines_of_the_log(screen: Screen) -> Iterator[None]:
+def lines_of_the_log(screen: Screen) -> Iterator[None]:
     """What the library logs becomes lines of the screen: calls as they come and go, and what goes wrong."""
     loop = asyncio.get_running_loop()
     logger = logging.getLogger("antiphon")

@@ -12,7 +12,7 @@ from antiphon.cli.run import rows
 APP_VERBS = {
     "console": "talk with the agent in this terminal: microphone, typing, or a WAV file",
     "dev": "talk with the agent in a browser: the playground at http://localhost:8080",
-    "start": "serve jobs",
+    "start": "serve the jobs of a LiveKit server",
     "call": "ring a number and talk",
 }
 """Verbs of a program: ``antiphon VERB app.py ARGS`` is ``python app.py VERB ARGS``."""
@@ -22,6 +22,9 @@ OWN_VERBS = {
     "providers": "the services that models may come from; test one with your key",
     "doctor": "what is missing on this machine, and the command that mends it",
     "bench": "measure turn-taking on recordings of your own",
+    "dispatch": "send an agent to a LiveKit room",
+    "rooms": "the rooms of a LiveKit server, and who is in them",
+    "token": "a token to join a LiveKit room with",
     "replay": "run a recorded event log through this build's kernel",
     "version": "the version",
 }

@@ -18,6 +18,7 @@ _BUILT_IN = {
     "console": "antiphon.transport.console:make_leg",
     "memory": "antiphon.transport.memory:make_leg",
     "webrtc": "antiphon.transport.webrtc.leg:make_leg",
+    "livekit": "antiphon.transport.livekit.leg:make_leg",
 }
 _registered: dict[str, LegFactory] = {}
 _objects: dict[str, LegMedia] = {}

@@ -42,6 +42,17 @@ class PacedOutput:
                 break
         return dropped
 
+    def drop(self, samples: int) -> int:
+        """Take back the last ``samples`` samples, whenever they are due; returns how many there were."""
+        dropped = 0
+        while self._coming and dropped < samples:
+            due, frame = self._coming.pop()
+            keep = max(0, frame.samples - (samples - dropped))
+            dropped += frame.samples - keep
+            if keep:
+                self._coming.append(Played(due, _head(frame, keep)))
+        return dropped
+
     def heard(self, now: float) -> int:
         """Samples whose time has come since the start."""
         count = self._passed

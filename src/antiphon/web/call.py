@@ -1,24 +1,22 @@
 """A call from a browser: one leg, one session, and whichever page is there. Lives on the core's lane.
 
 The call outlives its pages: a page that comes back within the resume window finds leg, session and captions as they are.
-The entrypoint runs on the user's lane, by ``_Job``; nothing here waits for it.
+The entrypoint runs on the user's lane, by ``ServedJob``; nothing here waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from antiphon.audio.seam import LegSpec, PlaneLink
-from antiphon.errors import AntiphonError, AudioError, SessionClosedError
+from antiphon.errors import AntiphonError, AudioError
 from antiphon.session.lanes import Lane
 from antiphon.transport.webrtc.ice_servers import IceServer
 from antiphon.web.feed import Feed
@@ -26,15 +24,12 @@ from antiphon.web.ice import for_browser
 from antiphon.web.messages import NORMAL, REPLACED, Caption, Ended, Message, Problem, State, Welcome
 from antiphon.worker.early_line import EarlyLine
 from antiphon.worker.job import JobContext
+from antiphon.worker.served_job import Entrypoint, ServedJob
 
 if TYPE_CHECKING:
     from antiphon.session.session import AgentSession
     from antiphon.web.page import Page
     from antiphon.web.settings import WebSettings
-
-Entrypoint = Callable[[JobContext], Awaitable[None]]
-
-logger = logging.getLogger("antiphon")
 
 OVER_WITHIN = 1.5
 """Seconds after the leg's certain end until a session that does not end by itself is closed."""
@@ -64,7 +59,13 @@ class Call:
         self.reason = ""
         """Why it ended; empty while it goes on."""
         self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._line_closed)
-        self._job = _Job(self, entrypoint, metadata, settings)
+        self._context = self._made(metadata)
+        self._job = ServedJob(
+            self._context,
+            entrypoint,
+            failed=lambda error: core.post(self._failed, error),
+            gone=lambda reason: core.post(self.gone, reason),
+        )
 
     @property
     def resume(self) -> str:
@@ -83,8 +84,30 @@ class Call:
         }
         leg = LegSpec("webrtc", {"ice": ice})
         self.line.open(leg)
-        self._job.leg = leg
+        self._context.leg = leg
         self._user.post(self._job.begin)
+
+    def _made(self, metadata: str) -> _CallJob:
+        """The job that the entrypoint gets."""
+        settings = self._settings
+        stem = Path(settings.folder) / self.id if settings.folder else None
+        context = _CallJob(
+            id=self.id,
+            plane=self.line,
+            user_loop=settings.user_loop,
+            log=f"{stem}.jsonl" if stem else None,
+            report=f"{stem}.json" if stem else None,
+            record=f"{stem}.wav" if stem and settings.record else None,
+            party_grace=settings.resume_window,
+            metadata=metadata,
+        )
+        core = self._core
+        context.feed = Feed(
+            lambda message: core.post(self.told, message),
+            lambda reason: core.post(self.ended, reason),
+            details=settings.details,
+        )
+        return context
 
     # --- pages ---------------------------------------------------------------------------------------------------
 
@@ -161,6 +184,13 @@ class Call:
         self.line.close()
         self._over(self)
 
+    def _failed(self, error: Exception) -> None:
+        """The entrypoint raised."""
+        text = f"{type(error).__name__}: {error}" if self._settings.details else "The agent could not be started."
+        if isinstance(error, AntiphonError) and self._settings.details:
+            text = str(error)
+        self.told(Problem(text, source="entrypoint", recoverable=False))
+
     def _line_closed(self) -> None:
         """By the session at its end, or because the leg could not open: then nobody else ends the job."""
         self._leave_in(OVER_WITHIN)
@@ -191,10 +221,6 @@ class Call:
         if self._page is not None:
             self._page.tell(message)
 
-    def post(self, call: Callable[..., object], *args: Any) -> None:
-        """For the job: do this on the core's lane."""
-        self._core.post(call, *args)
-
 
 class _CallJob(JobContext):
     """The job that the entrypoint gets: its session tells the feed from the first event on."""
@@ -204,86 +230,3 @@ class _CallJob(JobContext):
     def _attach(self, session: AgentSession[Any]) -> None:
         super()._attach(session)
         self.feed.attach(session)
-
-
-class _Job:
-    """The call's end on the user's lane: runs the entrypoint, and ends the session when it is told to."""
-
-    def __init__(self, call: Call, entrypoint: Entrypoint, metadata: str, settings: WebSettings) -> None:
-        self._call, self._entrypoint, self._metadata, self._settings = call, entrypoint, metadata, settings
-        self._task: asyncio.Task[None] | None = None
-        self._context: _CallJob | None = None
-        self._reason = ""
-        self._cancelled = False
-        self.leg: LegSpec | None = None
-
-    def begin(self) -> None:
-        """Start the entrypoint."""
-        settings, call = self._settings, self._call
-        stem = Path(settings.folder) / call.id if settings.folder else None
-        context = self._context = _CallJob(
-            id=call.id,
-            leg=self.leg,
-            plane=call.line,
-            user_loop=settings.user_loop,
-            log=f"{stem}.jsonl" if stem else None,
-            report=f"{stem}.json" if stem else None,
-            record=f"{stem}.wav" if stem and settings.record else None,
-            party_grace=settings.resume_window,
-            metadata=self._metadata,
-        )
-        context.feed = Feed(
-            lambda message: call.post(call.told, message),
-            lambda reason: call.post(call.ended, reason),
-            details=settings.details,
-        )
-        self._task = asyncio.get_running_loop().create_task(self._run(context), name=f"antiphon:{call.id}")
-
-    async def _run(self, context: JobContext) -> None:
-        try:
-            await self._entrypoint(context)
-            if context.session is None:
-                raise AntiphonError(
-                    "The entrypoint ended without starting a session.", hint="Call: await session.start(agent, ctx)"
-                )
-            self._reason = await context.wait_closed() or self._reason
-        except asyncio.CancelledError:
-            pass
-        except Exception as error:
-            self._failed(error)
-        finally:
-            await self._close(context)
-
-    def _failed(self, error: Exception) -> None:
-        self._reason = "error"
-        if isinstance(error, AntiphonError):
-            logger.error("call %s: %s", self._call.id, error)
-        else:
-            logger.exception("call %s: the entrypoint raised", self._call.id)
-        text = f"{type(error).__name__}: {error}" if self._settings.details else "The agent could not be started."
-        if isinstance(error, AntiphonError) and self._settings.details:
-            text = str(error)
-        self._call.post(self._call.told, Problem(text, source="entrypoint", recoverable=False))
-
-    async def _close(self, context: JobContext) -> None:
-        try:
-            await context.aclose()
-        except Exception:
-            logger.exception("call %s did not close cleanly", self._call.id)
-        self._call.post(self._call.gone, self._reason)
-
-    def end(self, reason: str, drain: bool) -> None:
-        """End the session, or the entrypoint that has none yet. ``drain``: what is being said first."""
-        context, task = self._context, self._task
-        if context is None or task is None or task.done() or self._cancelled:
-            return
-        session = context.session
-        context.shutdown_reason = self._reason = self._reason or reason
-        if session is not None and session.close_reason:
-            return  # it has ended, and its report is being written
-        if drain and session is not None:
-            with suppress(SessionClosedError):
-                session.shutdown(drain=True, reason=reason)
-                return
-        self._cancelled = True
-        task.cancel()

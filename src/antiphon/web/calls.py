@@ -20,13 +20,14 @@ from antiphon.errors import AntiphonError, ConfigurationError
 from antiphon.session.lanes import Lane
 from antiphon.transport.webrtc.ice_servers import IceServer
 from antiphon.web.admission import Admission, local
-from antiphon.web.call import Call, Entrypoint
+from antiphon.web.call import Call
 from antiphon.web.http import CHECK, HEADERS, Request, Response, Socket, problem, static
 from antiphon.web.ice import servers_of
 from antiphon.web.messages import NORMAL, TOO_MANY, TRY_LATER, UNAUTHORISED, Ended, Hello, Problem
 from antiphon.web.page import Page
 from antiphon.web.settings import WebSettings
 from antiphon.worker.runtime import default_runtime
+from antiphon.worker.served_job import Entrypoint
 
 T = TypeVar("T")
 logger = logging.getLogger("antiphon")

@@ -15,7 +15,7 @@ from antiphon.web.settings import Auth, WebRTCLimits, WebSettings
 
 if TYPE_CHECKING:
     from antiphon.web.asgi import AsgiApp
-    from antiphon.web.call import Entrypoint
+    from antiphon.worker.served_job import Entrypoint
 
 LONGEST_RESUME = 15 * MINUTE
 

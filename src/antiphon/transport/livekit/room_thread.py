@@ -1,0 +1,18 @@
+"""The thread of all room connections of a process: the ``livekit`` SDK wants an event loop, and calls into it for as long as it
+is loaded."""
+
+from __future__ import annotations
+
+from antiphon.transport.loop_thread import LoopThread
+
+
+class RoomThread(LoopThread):
+    """Once begun it stays: the SDK may still be at work for a room that was left."""
+
+    name = "livekit"
+
+    def release(self) -> None:
+        """The room of this user is left; the thread goes on."""
+
+    def begin(self) -> None:
+        import livekit.rtc  # noqa: F401  (a second or so, which the plane does not wait for)

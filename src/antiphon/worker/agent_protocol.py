@@ -1,0 +1,182 @@
+"""The LiveKit agent protocol (``livekit_agent.proto``) as plain data: what a worker and a server say to each other, from and to
+protobuf. No socket, no clock.
+
+What is not known is skipped, as the protocol's newer fields are to an older server; what is malformed raises ``ProtocolError``.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+import msgspec
+from google.protobuf.message import DecodeError
+from livekit.protocol import agent, models
+
+from antiphon.errors import AntiphonError
+from antiphon.worker.engine import Acceptance, JobOffer, JobStatus, Load, Refusal
+
+MOST_MESSAGE = 2 * 1024 * 1024
+"""Bytes of one message, as the server has it."""
+MOST_METADATA = 512 * 1024
+"""Bytes of a job's metadata."""
+MOST_NAME = 256
+"""Bytes of a room's or participant's name."""
+
+TARGET_LOAD = 0.7
+"""``agents.target_load`` of a LiveKit server, as it comes."""
+
+_STATUS = {"running": agent.JS_RUNNING, "success": agent.JS_SUCCESS, "failed": agent.JS_FAILED}
+
+
+class ProtocolError(AntiphonError):
+    """A message of the dispatcher that is not what its protocol says."""
+
+
+class Registered(msgspec.Struct, frozen=True):
+    worker_id: str
+    version: str = ""
+
+
+class Offered(msgspec.Struct, frozen=True):
+    offer: JobOffer
+
+
+class Assigned(msgspec.Struct, frozen=True):
+    """``url`` empty: the server's own."""
+
+    job: str
+    url: str
+    token: str
+
+
+class Terminated(msgspec.Struct, frozen=True):
+    job: str
+
+
+class GoAway(msgspec.Struct, frozen=True):
+    """This server is about to close; another one takes over."""
+
+    reason: str = ""
+
+
+AnyFromServer = Registered | Offered | Assigned | Terminated | GoAway
+
+
+def read(data: bytes) -> AnyFromServer | None:
+    """A server's message; ``None``: of a kind that is nothing to us. Raises ``ProtocolError``."""
+    if len(data) > MOST_MESSAGE:
+        raise ProtocolError(f"A message of {len(data)} bytes is longer than the protocol allows.")
+    message = agent.ServerMessage()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise ProtocolError(f"This is no message of the agent protocol: {error}.") from error
+    match message.WhichOneof("message"):
+        case "register":
+            return Registered(message.register.worker_id, message.register.server_info.version)
+        case "availability":
+            return Offered(_offer(message.availability))
+        case "assignment":
+            given = message.assignment
+            return Assigned(given.job.id, given.url if given.HasField("url") else "", given.token)
+        case "termination":
+            return Terminated(message.termination.job_id)
+        case "go_away":
+            return GoAway(str(message.go_away.reason))
+        case _:
+            return None
+
+
+def _offer(asked: agent.AvailabilityRequest) -> JobOffer:
+    job = asked.job
+    for what, text in (("room", job.room.name), ("participant", job.participant.identity), ("agent", job.agent_name)):
+        if len(text.encode()) > MOST_NAME or any(unicodedata.category(each) == "Cc" for each in text):
+            raise RefusedOfferError(job.id, f"The {what}'s name is too long or has control characters in it.")
+    if len(job.metadata.encode()) > MOST_METADATA:
+        raise RefusedOfferError(job.id, f"The job's metadata is longer than {MOST_METADATA} bytes.")
+    return JobOffer(
+        id=job.id,
+        room=job.room.name,
+        room_sid=job.room.sid,
+        room_metadata=job.room.metadata,
+        participant=job.participant.identity,
+        agent_name=job.agent_name,
+        metadata=job.metadata,
+        attributes=dict(job.attributes),
+        dispatch_id=job.dispatch_id,
+        resuming=asked.resuming,
+    )
+
+
+class RefusedOfferError(ProtocolError):
+    """An offer that must not be taken; ``job``: which."""
+
+    def __init__(self, job: str, message: str) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+# --- what a worker says ----------------------------------------------------------------------------------------------
+
+
+def register(*, agent_name: str, version: str, instance: str, hidden: bool = False) -> bytes:
+    """The first message. ``hidden``: the agent's participant is not shown to the others."""
+    message = agent.WorkerMessage()
+    message.register.type = agent.JT_ROOM
+    message.register.agent_name = agent_name
+    message.register.version = version
+    message.register.instance_id = instance
+    message.register.allowed_permissions.CopyFrom(
+        models.ParticipantPermission(
+            can_publish=True,
+            can_subscribe=True,
+            can_publish_data=True,
+            can_update_metadata=True,
+            hidden=hidden,
+            agent=True,
+        )
+    )
+    return bytes(message.SerializeToString())
+
+
+def accept(job: str, acceptance: Acceptance) -> bytes:
+    message = agent.WorkerMessage()
+    answer = message.availability
+    answer.job_id, answer.available = job, True
+    answer.participant_identity = acceptance.identity
+    answer.participant_name = acceptance.name
+    answer.participant_metadata = acceptance.metadata
+    answer.participant_attributes.update(acceptance.attributes)
+    return bytes(message.SerializeToString())
+
+
+def refuse(job: str, refusal: Refusal) -> bytes:
+    message = agent.WorkerMessage()
+    message.availability.job_id, message.availability.available = job, False
+    message.availability.terminate = refusal.terminate
+    return bytes(message.SerializeToString())
+
+
+def status(load: Load) -> bytes:
+    """A server offers nothing from its own target load (0.7) on, whatever the worker says it can take: an open worker is
+    always below."""
+    message = agent.WorkerMessage()
+    report = message.update_worker
+    report.status = agent.WS_AVAILABLE if load.open else agent.WS_FULL
+    report.load = TARGET_LOAD * min(load.value, 0.99) if load.open else 1.0
+    report.job_count, report.draining = load.jobs, load.draining
+    return bytes(message.SerializeToString())
+
+
+def job_status(job: str, status: JobStatus, error: str = "") -> bytes:
+    message = agent.WorkerMessage()
+    message.update_job.job_id, message.update_job.status = job, _STATUS[status]
+    message.update_job.error = error[:1024]
+    return bytes(message.SerializeToString())
+
+
+def still_running(jobs: list[str]) -> bytes:
+    """After a new connection: these jobs go on here."""
+    message = agent.WorkerMessage()
+    message.migrate_job.job_ids.extend(jobs)
+    return bytes(message.SerializeToString())

@@ -1,0 +1,109 @@
+"""Engines: who offers jobs to a worker. The contract between one (``LiveKitEngine``) and the worker that serves (``AgentServer``).
+
+An engine knows the dispatcher's protocol and its connection; it decides nothing: whether a job is taken, and what is told of
+this worker's load, are the worker's answers.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+JobStatus = Literal["running", "success", "failed"]
+
+
+class JobOffer(msgspec.Struct, frozen=True):
+    """A job as a dispatcher describes it. ``participant``: identity of the one it is about, where it is about one.
+    ``metadata``, ``attributes``: the dispatch's. ``resuming``: the job ran before, elsewhere."""
+
+    id: str
+    room: str
+    room_sid: str = ""
+    room_metadata: str = ""
+    participant: str = ""
+    agent_name: str = ""
+    metadata: str = ""
+    attributes: dict[str, str] = {}
+    dispatch_id: str = ""
+    resuming: bool = False
+
+
+class Acceptance(msgspec.Struct, frozen=True):
+    """The agent's participant in the room."""
+
+    identity: str
+    name: str = ""
+    metadata: str = ""
+    attributes: dict[str, str] = {}
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """``terminate``: nobody else shall be asked either."""
+
+    terminate: bool = False
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """The job is this worker's: where its room is, and the token to join it."""
+
+    offer: JobOffer
+    acceptance: Acceptance
+    url: str
+    token: str
+
+
+class Load(msgspec.Struct, frozen=True):
+    """``value``: 0 (idle) to 1 (nothing more can be taken). ``jobs``: running now. ``open``: another one may be offered. ``draining``: none ever
+    will be again."""
+
+    value: float = 0.0
+    jobs: int = 0
+    open: bool = True
+    draining: bool = False
+
+
+class Worker(Protocol):
+    """What an engine asks of whoever serves. Called on the core's lane."""
+
+    def load(self) -> Load: ...
+
+    async def offered(self, offer: JobOffer) -> Acceptance | Refusal: ...
+
+    def assigned(self, assignment: Assignment) -> None: ...
+
+    def withdrawn(self, offer: JobOffer) -> None:
+        """What was accepted did not come."""
+        ...
+
+    def terminated(self, job: str) -> None:
+        """End this job."""
+        ...
+
+    def running(self) -> list[str]:
+        """Ids of the jobs that run."""
+        ...
+
+    def connected(self, worker_id: str) -> None: ...
+
+    def disconnected(self, reason: str) -> None: ...
+
+
+class Engine(Protocol):
+    """One connection to a dispatcher."""
+
+    async def run(self) -> None:
+        """Serve until ``aclose``. Raises ``ConfigurationError`` for what waiting does not mend: a key that is not known."""
+        ...
+
+    def report(self, job: str, status: JobStatus, error: str = "") -> None:
+        """Tell how a job goes."""
+        ...
+
+    def load_changed(self) -> None:
+        """Tell the load now, not at its next time."""
+        ...
+
+    async def aclose(self) -> None:
+        """Leave the dispatcher."""
+        ...

@@ -1,0 +1,85 @@
+"""One job's end on the user's lane: runs the entrypoint, waits for its session's end, and ends both when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from antiphon.errors import AntiphonError, SessionClosedError
+from antiphon.worker.job import JobContext
+
+Entrypoint = Callable[[JobContext], Awaitable[None]]
+
+logger = logging.getLogger("antiphon")
+
+
+class ServedJob:
+    """``failed``: told of an entrypoint that raised or started no session; ``gone``: told, once and at last, why it ended.
+    Both on the user's lane."""
+
+    def __init__(
+        self,
+        context: JobContext,
+        entrypoint: Entrypoint,
+        *,
+        failed: Callable[[Exception], object],
+        gone: Callable[[str], object],
+    ) -> None:
+        self.context = context
+        self._entrypoint, self._tell_failed, self._tell_gone = entrypoint, failed, gone
+        self._task: asyncio.Task[None] | None = None
+        self._reason = ""
+        self._cancelled = False
+
+    def begin(self) -> None:
+        """Start the entrypoint."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"antiphon:{self.context.id}")
+
+    async def _run(self) -> None:
+        context = self.context
+        try:
+            await self._entrypoint(context)
+            if context.session is None:
+                raise AntiphonError(
+                    "The entrypoint ended without starting a session.", hint="Call: await session.start(agent, ctx)"
+                )
+            self._reason = await context.wait_closed() or self._reason
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            self._failed(error)
+        finally:
+            await self._close()
+
+    def _failed(self, error: Exception) -> None:
+        self._reason = "error"
+        if isinstance(error, AntiphonError):
+            logger.error("call %s: %s", self.context.id, error)
+        else:
+            logger.exception("call %s: the entrypoint raised", self.context.id)
+        self._tell_failed(error)
+
+    async def _close(self) -> None:
+        try:
+            await self.context.aclose()
+        except Exception:
+            logger.exception("call %s did not close cleanly", self.context.id)
+        self._tell_gone(self._reason)
+
+    def end(self, reason: str, drain: bool = False) -> None:
+        """End the session, or the entrypoint that has none yet. ``drain``: what is being said first."""
+        context, task = self.context, self._task
+        if task is None or task.done() or self._cancelled:
+            return
+        session = context.session
+        context.shutdown_reason = self._reason = self._reason or reason
+        if session is not None and session.close_reason:
+            return  # it has ended, and its report is being written
+        if drain and session is not None:
+            with suppress(SessionClosedError):
+                session.shutdown(drain=True, reason=reason)
+                return
+        self._cancelled = True
+        task.cancel()

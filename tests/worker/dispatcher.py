@@ -1,0 +1,119 @@
+"""A dispatcher that speaks the LiveKit agent protocol, as a server does: strict about tokens, free with trouble."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from livekit import api
+from livekit.protocol import agent, models
+
+KEY, SECRET = "test-key", "a-secret-that-is-long-enough-for-sha256"
+
+
+class Dispatcher:
+    """``said``: every message of workers, as (kind, message). ``mute``: accepts, but never assigns."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, Any]] = []
+        self.sockets: list[web.WebSocketResponse] = []
+        self.registrations = 0
+        self.mute = False
+        self.silent = False
+        """Takes the socket and never answers the registration."""
+        self.url = ""
+        self._jobs: dict[str, agent.Job] = {}
+        self._news = asyncio.Event()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            claims = api.TokenVerifier(KEY, SECRET).verify(token)
+        except Exception:
+            return web.Response(status=401)
+        if claims.video is None or not claims.video.agent:
+            return web.Response(status=401)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.sockets.append(socket)
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                await self._hear(socket, message.data)
+        self.sockets.remove(socket)
+        return socket
+
+    async def _hear(self, socket: web.WebSocketResponse, data: bytes) -> None:
+        message = agent.WorkerMessage()
+        message.ParseFromString(data)
+        kind = message.WhichOneof("message") or ""
+        body = getattr(message, kind)
+        self.said.append((kind, body))
+        answer = agent.ServerMessage()
+        if kind == "register" and not self.silent:
+            self.registrations += 1
+            answer.register.worker_id = f"AW_{self.registrations}"
+            await socket.send_bytes(answer.SerializeToString())
+        if kind == "availability" and body.available and not self.mute:
+            self.assign(body.job_id)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    # --- what the story does -------------------------------------------------------------------------------------------
+
+    def offer(self, id: str, *, room: str = "a-room", metadata: str = "", agent_name: str = "coffee") -> None:
+        job = agent.Job(id=id, room=models.Room(sid="RM_1", name=room), metadata=metadata, agent_name=agent_name)
+        self._jobs[id] = job
+        message = agent.ServerMessage()
+        message.availability.job.CopyFrom(job)
+        self.send(message.SerializeToString())
+
+    def assign(self, id: str, token: str = "room-token") -> None:
+        message = agent.ServerMessage()
+        message.assignment.job.CopyFrom(self._jobs[id])
+        message.assignment.token = token
+        self.send(message.SerializeToString())
+
+    def terminate(self, id: str) -> None:
+        message = agent.ServerMessage()
+        message.termination.job_id = id
+        self.send(message.SerializeToString())
+
+    def send(self, data: bytes) -> None:
+        """These bytes to the worker, whatever they are."""
+        task = asyncio.ensure_future(self.sockets[-1].send_bytes(data))
+        task.add_done_callback(lambda done: done.exception())
+
+    async def drop(self) -> None:
+        """Close every socket, as a server that restarts."""
+        for socket in list(self.sockets):
+            await socket.close(code=1001)
+
+    async def hears(self, kind: str, count: int = 1) -> Any:
+        """Wait for the ``count``-th message of this kind."""
+        async with asyncio.timeout(60):
+            while len(found := [body for each, body in self.said if each == kind]) < count:
+                await self._news.wait()
+        return found[count - 1]
+
+    def forget(self) -> None:
+        self.said.clear()
+
+
+@asynccontextmanager
+async def dispatcher() -> AsyncIterator[Dispatcher]:
+    """One that listens."""
+    made = Dispatcher()
+    app = web.Application()
+    app.router.add_get("/agent", made._serve)
+    server = TestServer(app)
+    await server.start_server()
+    made.url = str(server.make_url("/")).replace("http", "ws")
+    try:
+        yield made
+    finally:
+        await server.close()

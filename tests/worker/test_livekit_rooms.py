@@ -1,0 +1,168 @@
+"""Calls in rooms of a real LiveKit server: dispatched to a worker, held by voice and in writing, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from livekit import api
+
+from tests.worker.livekit_server import KEY, SECRET, LiveKitProcess, _free_port
+from tests.worker.room_caller import RoomCaller
+
+HERE = Path(__file__).parent
+CALLERS = HERE.parents[1] / "examples" / "coffee" / "callers"
+
+
+class RunningWorker:
+    """``python room_app.py start``, as a process. ``lines``: what it printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process, self.port = process, port
+        self.lines: list[str] = []
+        self._news = asyncio.Event()
+
+    async def read(self) -> None:
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            self.lines.append(re.sub(r"\x1b\[[0-9;]*m", "", line.decode()).rstrip())
+            self._news.set()
+            self._news = asyncio.Event()
+
+    async def says(self, text: str, count: int = 1, seconds: float = 60.0) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while sum(text in line for line in self.lines) < count:
+                    await self._news.wait()
+        except TimeoutError as error:
+            raise AssertionError(f"no {text!r} in:\n" + "\n".join(self.lines)) from error
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+
+@asynccontextmanager
+async def worker(livekit: LiveKitProcess) -> AsyncIterator[RunningWorker]:
+    """A worker that is registered and has its models."""
+    port = _free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-u",
+        str(HERE / "room_app.py"),
+        "start",
+        "--health-port",
+        str(port),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "LIVEKIT_URL": livekit.url, "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET},
+    )
+    made = RunningWorker(process, port)
+    reading = asyncio.create_task(made.read())
+    try:
+        await made.says("registered as", 2)
+        await made.says("Ready:")
+        assert (await asyncio.to_thread(made.get, "/readyz"))[0] == 200
+        yield made
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        await reading
+
+
+async def dispatch(livekit: LiveKitProcess, room: str, agent: str = "barista", metadata: str = "") -> None:
+    async with api.LiveKitAPI(livekit.url, KEY, SECRET) as server:
+        request: Any = api.CreateAgentDispatchRequest(agent_name=agent, room=room, metadata=metadata)
+        await server.agent_dispatch.create_dispatch(request)
+
+
+def a_room() -> str:
+    return f"room-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_caller_in_a_room_is_answered_by_voice_and_in_writing(livekit: LiveKitProcess) -> None:
+    async def call() -> None:
+        async with worker(livekit) as running:
+            caller = RoomCaller(livekit.url, a_room())
+            await caller.join()
+            await dispatch(livekit, caller.name, metadata="table 4")
+            await caller.until(lambda: caller.agents)
+            await caller.until(lambda: "listening" in caller.states)
+            assert caller.texts == ["metadata: table 4"]
+            agent = caller.room.remote_participants[caller.agents[0]]
+            assert agent.attributes["counter"] == "left"
+
+            await caller.say(CALLERS / "1-heart.wav", then=2.5)
+            await caller.until(lambda: "almond milk" in caller.caption_of(agent.identity))
+            assert "iced mocha" in caller.caption_of("caller").lower()
+            assert caller.voiced() > 3, "the answer is five seconds long"
+            assert caller.states[:3] == ["listening", "thinking", "speaking"]
+
+            answer = await caller.room.local_participant.perform_rpc(
+                destination_identity=agent.identity, method="order", payload="a latte"
+            )
+            assert answer == f"caller in {caller.name} gets a latte"
+
+            await caller.room.local_participant.send_text("A cappuccino please", topic="lk.chat")
+            await caller.until(lambda: "brown sugar" in caller.caption_of(agent.identity))
+
+            await caller.leave()
+            await running.says("is over: participant_disconnected")
+            metrics = (await asyncio.to_thread(running.get, "/metrics"))[1]
+            assert "antiphon_jobs_taken_total 1\n" in metrics and "antiphon_sessions_active 0\n" in metrics
+
+    asyncio.run(call())
+
+
+def test_a_worker_that_is_stopped_lets_its_call_end_and_takes_no_other(livekit: LiveKitProcess) -> None:
+    async def drain() -> None:
+        async with worker(livekit) as running:
+            caller = RoomCaller(livekit.url, a_room())
+            await caller.join()
+            await dispatch(livekit, caller.name)
+            await caller.until(lambda: "listening" in caller.states)
+            running.process.send_signal(signal.SIGTERM)
+            await running.says("taking no more calls")
+            status, text = await asyncio.to_thread(running.get, "/readyz")
+            assert status == 503 and '"draining": true' in text
+            assert (await asyncio.to_thread(running.get, "/livez"))[0] == 200
+            await caller.room.local_participant.send_text("A cappuccino please", topic="lk.chat")
+            await caller.until(lambda: "brown sugar" in caller.caption_of(caller.agents[0]))
+            await caller.leave()
+            assert await asyncio.wait_for(running.process.wait(), 15) == 0
+
+    asyncio.run(drain())
+
+
+def test_jobs_that_fail_or_are_refused_leave_the_worker_as_it_was(livekit: LiveKitProcess) -> None:
+    async def trouble() -> None:
+        async with worker(livekit) as running:
+            await dispatch(livekit, a_room(), agent="broken")
+            await running.says("the machine is out of beans")
+            await dispatch(livekit, a_room(), metadata="nobody")
+            caller = RoomCaller(livekit.url, a_room())
+            await caller.join(microphone=False)
+            await dispatch(livekit, caller.name)
+            await caller.until(lambda: "listening" in caller.states)
+            metrics = (await asyncio.to_thread(running.get, "/metrics"))[1]
+            assert "antiphon_jobs_failed_total 1\n" in metrics and "antiphon_jobs_refused_total 1\n" in metrics
+            async with api.LiveKitAPI(livekit.url, KEY, SECRET) as server:
+                await server.room.delete_room(api.DeleteRoomRequest(room=caller.name))
+            await running.says("is over", 2)
+            await caller.leave()
+
+    asyncio.run(trouble())
