@@ -39,7 +39,7 @@ TEXTS = st.sampled_from(["", " \n", "Hello.", "é\ud800!", "</instructions><inst
 )
 IDS = st.sampled_from(["a", "b", "a~2", "a~2-1", "call.1/ü", "", "x" * 70, "x" * 71, "toolu_01"])
 NAMES = st.sampled_from(["book", "book it!", "", "größe", "server.tool/v2", "1st", "n" * 90])
-ARGUMENTS = st.sampled_from(["{}", "", '{"day": "Monday"}', "[1]", '{"a": ', "null", "NaN", '{"x": 1e999}', "[" * 5000])
+ARGUMENTS = st.sampled_from(["{}", "", '{"day": "Monday"}', "[1]", '{"a": ', "null", "NaN", '{"x": 1e999}'])
 GROUPS = st.sampled_from(["", "", "reply.1", "reply.2"])
 EXTRAS = st.sampled_from(
     [{}, {"google": {"thought_signature": "c2ln"}}, {"anthropic": {"thinking": [{"type": "thinking", "thinking": "Hm.", "signature": "s"}]}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from antiphon.chat.context import ChatContext
@@ -321,3 +322,12 @@ def test_responses_get_all_again_where_the_caller_spoke_before_the_answer() -> N
     sent = openai_responses.request_of(talk("u:Hello."))["input"]
     now = openai_responses.request_of(talk("u:Hello.", "u:Hello?", "a:Hi."))["input"]
     assert openai_responses.new_input(now, sent, [{"role": "assistant", "content": "Hi."}]) is None
+
+
+def test_arguments_nested_without_end_are_text_too() -> None:
+    gc.disable()  # a collection amid a recursion this deep has no room for the callbacks of other libraries
+    try:
+        message = openai_chat.messages_of(talk("u:Book.", call("a", arguments="[" * 5000), output("a")))[1]
+    finally:
+        gc.enable()
+    assert message["tool_calls"][0]["function"]["arguments"].startswith('{"invalid_arguments":"[[')
