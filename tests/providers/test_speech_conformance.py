@@ -53,19 +53,27 @@ def sonic(connector: MemoryConnector) -> TTS:
     return cartesia.TTS(api_key="secret", connector=connector)
 
 
+def aura(connector: MemoryConnector) -> TTS:
+    return deepgram.TTS(api_key="secret", connector=connector)
+
+
 def diarized(connector: MemoryConnector) -> STT:
     return deepgram.STT("nova-3", diarize=True, keyterms=["table", "Monday"], api_key="secret", connector=connector)
 
 
 RECOGNISERS = {"deepgram/nova-3": (nova, deepgram_service), "deepgram/flux-general-en": (flux, deepgram_service)}
 """By model; each with its service."""
-VOICES = {"cartesia/sonic-3": (sonic, cartesia_service)}
+VOICES = {"cartesia/sonic-3": (sonic, cartesia_service), "deepgram/aura-2-thalia-en": (aura, deepgram_service)}
 OWN: dict[str, dict[str, Callable[[], Simulator]]] = {
     "cartesia/sonic-3": {
         "bursts": lambda: CartesiaSimulator(speed=0),
         "contexts_full": lambda: CartesiaSimulator(contexts=1),
         "late_audio": lambda: CartesiaSimulator(speed=2),
-    }
+    },
+    "deepgram/aura-2-thalia-en": {
+        "bursts": lambda: DeepgramSimulator(speed=0),
+        "late_audio": lambda: DeepgramSimulator(speed=2),
+    },
 }
 
 

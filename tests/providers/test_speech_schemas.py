@@ -111,3 +111,16 @@ def test_cartesia_sonic() -> None:
         "FlushDone",
         "Done",
     }
+
+
+def test_deepgram_aura() -> None:
+    simulator = DeepgramSimulator()
+    sent, answered = conversation(simulator, deepgram.TTS(api_key="k", connector=MemoryConnector(simulator)))
+    file = "deepgram/sdk-speak.schema.json"
+    assert check(file, sent, "SpeakV1Text", "SpeakV1Flush", "SpeakV1Clear") >= {"SpeakV1Text", "SpeakV1Flush"}
+    assert check(file, answered, "SpeakV1Metadata", "SpeakV1Flushed", "SpeakV1Cleared") >= {
+        "SpeakV1Metadata",
+        "SpeakV1Flushed",
+    }
+    assert {message["type"] for message in sent} == {"Speak", "Flush", "Clear"}
+    assert {message["type"] for message in answered} == {"Metadata", "Flushed", "Cleared"}

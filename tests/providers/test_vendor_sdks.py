@@ -13,6 +13,7 @@ from antiphon.testing.simulators import Simulator, serving
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
 from antiphon.testing.simulators.recording import Recording
+from antiphon.testing.simulators.speaking import speak
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".cache" / "vendor-sdks" / "bin" / "python"
@@ -77,3 +78,13 @@ def test_cartesias_library_hears_sonic() -> None:
     assert [body["flush_id"] for name, body in messages if name == "FlushDone"] == [0, 1]
     words = [body["word_timestamps"]["words"] for name, body in messages if name == "Timestamps"]  # type: ignore[index]
     assert words == [["Your", "order", "is", "ready."], ["Please", "come."]]
+
+
+def test_deepgrams_library_hears_aura() -> None:
+    messages = talk(DeepgramSimulator(key="secret"), "deepgram_speak.py")
+    kinds = [body["type"] for name, body in messages if name != "bytes"]
+    assert kinds == ["Metadata", "Flushed", "Flushed", "Cleared"]
+    marks = [at for at, (name, _) in enumerate(messages) if name == "SpeakV1Flushed"]
+    sound = sum(int(size) for name, size in messages[: marks[-1]] if name == "bytes")  # type: ignore[call-overload]
+    whole = len(speak("Your order is ready.", 24_000).pcm) + len(speak("Please come.", 24_000).pcm)
+    assert sound == whole

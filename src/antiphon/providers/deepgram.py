@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from antiphon.models.capabilities import STTCapabilities
+from antiphon.models.capabilities import STTCapabilities, TTSCapabilities
 from antiphon.models.speech_codec import STTCodec
+from antiphon.providers.deepgram_aura import AuraCodec, AuraOptions
 from antiphon.providers.deepgram_flux import FluxCodec, FluxOptions
 from antiphon.providers.deepgram_nova import NovaCodec, NovaOptions
 from antiphon.wire.address import checked_base_url
 from antiphon.wire.faults import Service
 from antiphon.wire.keys import key_for
 from antiphon.wire.stt import WireSTT
+from antiphon.wire.tts import WireTTS
 
 if TYPE_CHECKING:
     from antiphon.wire.socket import Connector, SpeechDeadlines
@@ -115,6 +117,50 @@ class STT(WireSTT):
                 keyterms=True,
                 diarization=diarize and not turns,
             ),
+            deadlines=deadlines,
+            connector=connector,
+            **wire,
+        )
+
+
+class TTS(WireTTS):
+    """Deepgram's Aura voices: ``model`` names voice and language (``aura-2-thalia-en``).
+
+    ``sample_rate``: Hz. ``speed``: 0.7 to 1.5. ``options``: any other query parameter of the service. ``api_key``: instead of
+    ``DEEPGRAM_API_KEY``. ``base_url``: another host; ``allow_insecure``: although the way to it is not encrypted.
+
+    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    """
+
+    def __init__(
+        self,
+        model: str = "aura-2-thalia-en",
+        *,
+        sample_rate: int = 24_000,
+        speed: float | None = None,
+        mip_opt_out: bool = False,
+        options: dict[str, str] | None = None,
+        api_key: str | None = None,
+        base_url: str = HOME,
+        allow_insecure: bool = False,
+        deadlines: SpeechDeadlines | None = None,
+        connector: Connector | None = None,
+        **wire: Any,
+    ) -> None:
+        base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
+        key = key_for("Deepgram", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
+        made = AuraOptions(
+            model=model,
+            rate=sample_rate,
+            speed=speed,
+            mip_opt_out=mip_opt_out,
+            extra=tuple((options or {}).items()),
+        )
+        super().__init__(
+            lambda: AuraCodec(made),
+            Service(name="deepgram", base_url=base_url, model=model, key_variable=KEY_VARIABLE),
+            key=key,
+            capabilities=TTSCapabilities(streaming=True, word_times=False),
             deadlines=deadlines,
             connector=connector,
             **wire,

@@ -74,7 +74,7 @@ ROWS: tuple[ProviderRow, ...] = (
 
 class SpeechRow(msgspec.Struct, frozen=True):
     """A provider of speech. ``factory``: ``module:attribute`` of the class that a user would write, imported on use; it takes
-    ``model=`` and ``base_url=``. ``variant``: the argument that what follows a colon in a model string becomes."""
+    ``model=`` and ``base_url=``. ``variant``: the argument that what follows a colon in a model string becomes (empty: none)."""
 
     prefix: str
     kind: Literal["stt", "tts"]
@@ -85,6 +85,7 @@ class SpeechRow(msgspec.Struct, frozen=True):
 
 SPEECH: tuple[SpeechRow, ...] = (
     SpeechRow("deepgram", "stt", "antiphon.providers.deepgram:STT", model="nova-3", variant="language"),
+    SpeechRow("deepgram", "tts", "antiphon.providers.deepgram:TTS", model="aura-2-thalia-en", variant=""),
     SpeechRow("cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice"),
 )
 

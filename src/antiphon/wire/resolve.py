@@ -158,6 +158,10 @@ def _speech(text: str, kind: Literal["stt", "tts"], options: dict[str, Any]) -> 
         )
     name, _, variant = parts.model.partition(":")
     arguments: dict[str, Any] = {"model": name, **options}
+    if variant and not row.variant:
+        raise ConfigurationError(
+            f"{text!r}: a model of {parts.prefix} has no variant.", hint=f"Write {parts.prefix}/{name}."
+        )
     if variant:
         arguments[row.variant] = variant
     if parts.base_url:

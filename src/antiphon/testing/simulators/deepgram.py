@@ -1,4 +1,4 @@
-"""Deepgram: ``/v1/listen`` (Nova) and ``/v2/listen`` (Flux).
+"""Deepgram: ``/v1/listen`` (Nova) and ``/v2/listen`` (Flux); ``/v1/speak`` is in ``deepgram_voice``.
 
 Results follow the audio that was received, never the clock; only idle time-outs are waited for.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from antiphon.testing.simulators import deepgram_voice
 from antiphon.testing.simulators.base import Peer, Refusal, Request, Simulator
 from antiphon.testing.simulators.faults import FaultScript
 from antiphon.testing.simulators.recording import Listener, RecordedWord, Recording
@@ -74,7 +75,7 @@ EAGER, EAGER_TURN, TURN = 0.3, 0.2, 0.5
 
 
 class DeepgramSimulator(Simulator):
-    """``recordings``: what it understands."""
+    """``recordings``: what it understands. ``ttfb``, ``speed``: of its voices, see ``AuraSocket``."""
 
     name = "deepgram"
 
@@ -85,18 +86,23 @@ class DeepgramSimulator(Simulator):
         faults: FaultScript | None = None,
         key: str = "",
         idle: float = IDLE,
+        ttfb: float = 0.05,
+        speed: float = 10.0,
     ) -> None:
         super().__init__(faults=faults, key=key)
         self.recordings = recordings
         self.idle = idle
+        self.ttfb, self.speed = ttfb, speed
 
     def refuse(self, request: Request) -> Refusal | None:
         flux = request.path == "/v2/listen"
-        if not flux and request.path != "/v1/listen":
+        if request.path not in ("/v1/listen", "/v2/listen", "/v1/speak"):
             return Refusal(404, {"err_code": "NOT_FOUND", "err_msg": "no such path", "request_id": "simulated"})
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() not in ("token", "bearer") or not key or (self.key and key != self.key):
             return _refused(401, "INVALID_AUTH", "Invalid credentials.")
+        if request.path == "/v1/speak":
+            return deepgram_voice.problem(request)
         unknown = [name for name, _ in request.query if name not in (FLUX if flux else NOVA)]
         if unknown:
             return _refused(400, "Bad Request", f"Unknown parameter: {unknown[0]}")
@@ -111,7 +117,9 @@ class DeepgramSimulator(Simulator):
         return None
 
     async def serve(self, peer: Peer) -> None:
-        if peer.request.path == "/v2/listen":
+        if peer.request.path == "/v1/speak":
+            await deepgram_voice.AuraSocket(peer, ttfb=self.ttfb, speed=self.speed).run()
+        elif peer.request.path == "/v2/listen":
             await FluxSocket(self, peer).run()
         else:
             await NovaSocket(self, peer).run()
