@@ -43,6 +43,7 @@ COMPOSERS = {"cli", "web", "worker", "testing"}
 FRONTS: dict[str, set[str]] = {
     "providers/cartesia.py": {"wire"},
     "providers/deepgram.py": {"wire"},
+    "providers/openai_audio.py": {"wire"},
 }
 """What a user imports of a provider: its options, joined with the wire. Codecs never see the wire."""
 

@@ -12,6 +12,7 @@ from antiphon.testing.simulators.base import Simulator
 
 NAMES = {
     "deepgram": "antiphon.testing.simulators.deepgram:DeepgramSimulator",
+    "openai-audio": "antiphon.testing.simulators.openai_audio:OpenAIAudioSimulator",
     "cartesia": "antiphon.testing.simulators.cartesia:CartesiaSimulator",
 }
 
