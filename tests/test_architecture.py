@@ -44,6 +44,11 @@ FRONTS: dict[str, set[str]] = {
     "providers/cartesia.py": {"wire"},
     "providers/deepgram.py": {"wire"},
     "providers/openai_audio.py": {"wire"},
+    "providers/anthropic.py": {"wire"},
+    "providers/azure.py": {"wire"},
+    "providers/google.py": {"wire"},
+    "providers/openai.py": {"wire"},
+    "providers/openai_compatible.py": {"wire"},
 }
 """What a user imports of a provider: its options, joined with the wire. Codecs never see the wire."""
 
@@ -61,7 +66,8 @@ BY_NAME = {
     "session/run_result.py": "fluent expectations come from the test kit",
     "audio/plane.py": "the transport that a LegSpec names",
     "transport/__init__.py": "the transport that a LegSpec names",
-    "wire/resolve.py": "the codec of the provider that a model string names",
+    "wire/resolve.py": "the provider that a model string names",
+    "wire/llm_service.py": "the codec that a provider's row names",
     "local/runtime.py": "optional runtimes of the local models",
 }
 """Files outside the composers that may import a module of Antiphon by its name at run time, and why."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,26 @@ def test_the_sessions_of_the_barge_in_page_can_be_made() -> None:
         exec(compile(code, "barge-in.md", "exec"), names)
         made.append(names["session"])
     assert len(made) == 2
+
+
+def test_the_models_of_the_page_can_be_made() -> None:
+    page = ROOT / "docs" / "language-models.md"
+    names: dict[str, Any] = {}
+    (code,) = blocks(page, "python")
+    exec(compile(code, page.name, "exec"), names)
+    assert [names[name].provider for name in ("fast", "claude", "gemini", "groq")] == [
+        "openai",
+        "anthropic",
+        "google",
+        "groq",
+    ]
+    rows = {row.prefix: row for row in importlib.import_module("antiphon.providers.registry").ROWS}
+    text = page.read_text(encoding="utf-8")
+    for prefix, variable in re.findall(r"^\| `([a-z-]+)/[^|]*\| `(\w+)`", text, re.MULTILINE):
+        assert rows.pop(prefix).key_variable == variable
+    for row in rows.values():
+        named = f"`{row.prefix}/`" if row.local else row.title.split(" (")[0].split(" AI")[0].removeprefix("Alibaba ")
+        assert named in text, row.title
 
 
 def test_the_settings_of_the_barge_in_page_are_the_defaults() -> None:

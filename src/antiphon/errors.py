@@ -39,7 +39,8 @@ class ModelError(AntiphonError):
     """A speech or language model failed.
 
     ``retryable`` says whether the same request may succeed when made again; ``status`` is the
-    HTTP status where there was one; ``retry_after`` is the wait in seconds that the service asked for.
+    HTTP status where there was one; ``retry_after`` is the wait in seconds that the service asked for;
+    ``code`` is the service's own word for what happened, where it has one.
     """
 
     def __init__(
@@ -50,11 +51,36 @@ class ModelError(AntiphonError):
         retryable: bool = True,
         status: int | None = None,
         retry_after: float | None = None,
+        code: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.retryable = retryable
         self.status = status
         self.retry_after = retry_after
+        self.code = code
+
+
+class ContextLengthError(ModelError):
+    """The conversation is longer than the model can read. Made again it fails again: shorten it (``ChatContext.truncate``,
+    a summary) or take a model that reads more."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "Shorten the conversation (ChatContext.truncate) or take a model that reads more.",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, retryable=False, status=status)
+
+
+class RefusedError(ModelError):
+    """The model, or the service's filter, would not answer and said nothing that could be spoken. ``category``: the
+    service's own word for why, where it gives one."""
+
+    def __init__(self, message: str, *, hint: str = "", category: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint, retryable=False, status=status)
+        self.category = category
 
 
 class AllModelsFailedError(ModelError):

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import AgentHandoff, FunctionCall, FunctionCallOutput
 from antiphon.chat.media import AudioContent, ImageContent
-from antiphon.errors import ModelError
+from antiphon.errors import ConfigurationError, ModelError
 from antiphon.models.llm import ChatChunk, ToolSpec, Usage
-from antiphon.providers.openai_chat import ChatQuirks, ChatStreamDecoder, OpenAIChatCodec
+from antiphon.providers.openai_chat import ChatQuirks, OpenAIChatCodec
+from antiphon.providers.openai_chat_stream import ChatStreamDecoder
 from antiphon.wire.sse import SSEParser
 
 SPECS = Path(os.environ.get("ANTIPHON_SPECS", "no-specs"))
@@ -93,14 +94,18 @@ def test_quirks_and_options() -> None:
     ctx = ChatContext.empty()
     ctx.add_message(role="developer", content="x")
     codec = OpenAIChatCodec(
-        ChatQuirks(developer_role=True, stream_usage=False, parallel_tool_calls=True), {"temperature": 0.2}
+        ChatQuirks(developer_role=True, stream_usage="none", max_tokens_field="max_completion_tokens"),
+        {"temperature": 0.2, "max_tokens": 50, "parallel_tool_calls": False},
     )
     body = body_of(ctx, codec, (TOOL,))
     assert body["messages"][0]["role"] == "developer" and body["temperature"] == 0.2 and "stream_options" not in body
     assert body["tools"] == [
         {"type": "function", "function": {"name": "order", "description": "Order it.", "parameters": TOOL.parameters}}
     ]
-    assert body["parallel_tool_calls"] is True and body["tool_choice"] == "auto"
+    assert body["parallel_tool_calls"] is False and body["tool_choice"] == "auto"
+    assert body["max_completion_tokens"] == 50 and "max_tokens" not in body
+    with pytest.raises(ConfigurationError, match="does not take seed"):
+        OpenAIChatCodec(ChatQuirks(omit=frozenset({"seed"})), {"seed": 1})
 
 
 def test_calls_are_followed_by_their_outputs_whatever_was_said_between() -> None:

@@ -47,14 +47,15 @@ def test_other_strings_are_refused_with_an_example(text: object) -> None:
 def test_where_each_provider_is() -> None:
     assert resolve("ollama/qwen3:0.6b").service.base_url == "http://127.0.0.1:11434/v1"
     assert resolve("openai/gpt-4o-mini").headers == {"Authorization": "Bearer sk-1"}
-    vllm = resolve("vllm/m@http://10.0.0.5:8000/v1")
-    assert vllm.headers == {"Authorization": "Bearer v"} and vllm.service.base_url == "http://10.0.0.5:8000/v1"
+    vllm = resolve("vllm/m@https://10.0.0.5:8000/v1")
+    assert vllm.headers == {"Authorization": "Bearer v"} and vllm.service.base_url == "https://10.0.0.5:8000/v1"
     assert (vllm.provider, vllm.model, vllm.on_core) == ("vllm", "m", True)
 
 
 def test_openais_key_is_never_sent_to_another_host() -> None:
-    assert resolve("openai/m@http://10.0.0.5/v1").headers == {"Authorization": "Bearer own"}
-    assert resolve("openai/m@http://10.0.0.5/v1", {"OPENAI_API_KEY": "sk-1"}).headers == {}
+    assert resolve("openai/m@https://10.0.0.5/v1").headers == {"Authorization": "Bearer own"}
+    assert resolve("openai/m@https://10.0.0.5/v1", {"OPENAI_API_KEY": "sk-1"}).headers == {}
+    assert resolve("groq/m@http://127.0.0.1:9/v1", {"GROQ_API_KEY": "sk-1"}).headers == {}
     assert resolve("openai/m@https://api.openai.com.evil.example/v1", {"OPENAI_API_KEY": "sk-1"}).headers == {}
 
 
@@ -64,9 +65,20 @@ def test_pictures_and_sound_go_only_where_they_are_known_to_be_taken() -> None:
         return can.images, can.audio
 
     assert takes("openai/gpt-4o") == (True, False) and takes("openai/gpt-audio-mini") == (True, True)
-    assert takes("ollama/qwen3:0.6b") == takes("openai/gpt-audio@http://10.0.0.5/v1") == (False, False)
+    assert takes("ollama/qwen3:0.6b") == takes("openai/gpt-audio@https://10.0.0.5/v1") == (False, False)
     seeing = llm_from_string("ollama/qwen3-vl", capabilities=LLMCapabilities(images=True), environ={})
     assert seeing.capabilities.images
+
+
+def test_an_unencrypted_address_of_another_machine_is_refused_unless_asked_for() -> None:
+    with pytest.raises(ConfigurationError, match=r"not encrypted.*ANTIPHON_ALLOW_INSECURE"):
+        resolve("vllm/m@http://10.0.0.5:8000/v1")
+    with pytest.raises(ConfigurationError, match="password"):
+        resolve("vllm/m@https://user:word@10.0.0.5/v1")
+    asked = resolve("vllm/m@http://10.0.0.5:8000/v1", {"ANTIPHON_ALLOW_INSECURE": "1"})
+    assert asked.service.base_url == "http://10.0.0.5:8000/v1"
+    llm_from_string("vllm/m@http://10.0.0.5:8000/v1", environ={}, allow_insecure=True)
+    assert resolve("vllm/m@http://127.0.0.1:8000/v1").service.base_url == "http://127.0.0.1:8000/v1"
 
 
 def test_a_missing_key_names_its_variable() -> None:
@@ -76,8 +88,8 @@ def test_a_missing_key_names_its_variable() -> None:
 
 
 def test_unknown_providers_and_speech_services_name_what_there_is() -> None:
-    with pytest.raises(NotSupportedError, match=r"'anthropic'.*ollama/.*openai/"):
-        resolve("anthropic/claude")
+    with pytest.raises(NotSupportedError, match=r"'nobody'.*anthropic/.*ollama/.*openai/"):
+        resolve("nobody/claude")
     with pytest.raises(NotSupportedError, match=r"speech-to-text.*cartesia.*deepgram/.*stt="):
         stt_from_string("cartesia/sonic-3")
     with pytest.raises(NotSupportedError, match=r"text-to-speech.*nobody.*cartesia/.*tts="):

@@ -15,7 +15,8 @@ from wire_server import SSE, Exchange, Handler, Server, hang, serving
 from antiphon.chat.context import ChatContext
 from antiphon.errors import ModelError
 from antiphon.models.llm import ChatChunk, ToolSpec
-from antiphon.wire.http import Deadlines, HttpPool
+from antiphon.wire.deadlines import Deadlines
+from antiphon.wire.http import HttpPool
 from antiphon.wire.llm import WireLLM
 from antiphon.wire.resolve import llm_from_string
 from antiphon.wire.retry import RetryPolicy

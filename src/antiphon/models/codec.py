@@ -6,7 +6,7 @@ A codec is pure: it opens nothing, waits for nothing, retries nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -24,11 +24,14 @@ class WireRequest(msgspec.Struct, frozen=True):
 
 
 class ServiceFault(msgspec.Struct, frozen=True):
-    """What an error body says. ``code`` is the service's own word, ``final``: asking again cannot help."""
+    """What an error says. ``code`` is the service's own word, ``final``: asking again cannot help. ``kind``: what it comes to
+    where the status alone does not say. ``retry_after``: seconds, where the body says so."""
 
     message: str = ""
     code: str = ""
     final: bool = False
+    kind: Literal["", "context_length", "no_credit", "refused"] = ""
+    retry_after: float | None = None
 
 
 class ChatDecoder(Protocol):
@@ -48,8 +51,15 @@ class ChatDecoder(Protocol):
         """The answer is whole, whatever may still come (its usage, an end mark)."""
         ...
 
+    @property
+    def progress(self) -> int:
+        """Grows with each event that brought a part of the answer, thoughts and pieces of arguments too. Pings and
+        announcements do not count: a service that sends nothing else is silent."""
+        ...
+
     def end(self) -> list[ChatChunk]:
-        """The stream is over: give what is left. Raises ``ModelError`` when it was cut before its end."""
+        """The stream is over: give what is left, the usage and the reason of the end. Raises ``ModelError`` when it was cut
+        before its end, ``RefusedError`` where a refusal is all there is."""
         ...
 
 
@@ -64,7 +74,13 @@ class ChatCodec(Protocol):
         """The headers that carry an API key."""
         ...
 
-    def decoder(self) -> ChatDecoder: ...
+    def decoder(self, tools: Sequence[ToolSpec] = ()) -> ChatDecoder:
+        """``tools``: those of the request, by whose names the answer's calls are to be."""
+        ...
+
+    def probe(self) -> WireRequest:
+        """A request that costs nothing and shows whether the service is there and knows the key."""
+        ...
 
     def fault(self, body: bytes) -> ServiceFault:
         """Read the body of an HTTP error. Never raises."""

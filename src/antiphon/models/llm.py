@@ -32,20 +32,31 @@ class ToolCallDelta(msgspec.Struct, frozen=True):
     extra: dict[str, Any] = {}
 
 
+FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "refusal"]
+"""Why an answer ended. ``length``: the output or the context was full, and the text breaks off. ``content_filter``: the
+service cut it. ``refusal``: the model would not answer; what it said instead, if anything, is the text."""
+
+
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one request. ``cached_tokens`` is the part of ``prompt_tokens`` read from a cache."""
+    """Tokens of one request, each counted once. ``cached_tokens`` is the part of ``prompt_tokens`` read from a cache,
+    ``cache_write_tokens`` the part written to one, ``reasoning_tokens`` the part of ``completion_tokens`` that was thought and
+    not said."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class ChatChunk(msgspec.Struct, frozen=True):
-    """A piece of an answer: some text, or whole tool calls, or the usage at the end."""
+    """A piece of an answer: some text, or whole tool calls, or what is known at the end: ``usage`` and ``finish``, each at most
+    once in an answer."""
 
     text: str = ""
     tool_calls: tuple[ToolCallDelta, ...] = ()
     usage: Usage | None = None
+    finish: FinishReason | None = None
 
 
 class LLMStream(ABC):

@@ -31,7 +31,8 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
     if scheme in ("http", "ws") and not is_loopback(host) and not allow_insecure:
         raise ConfigurationError(
             f"{parts.origin()} is not encrypted: the key and the caller's voice could be read on the way.",
-            hint="Use https:// or wss://, or pass allow_insecure=True for a network that you trust.",
+            hint="Use https:// or wss://, or pass allow_insecure=True (ANTIPHON_ALLOW_INSECURE=1 for model strings) for a network that "
+            "you trust.",
         )
     return url.rstrip("/")
 

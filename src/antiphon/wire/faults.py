@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from antiphon.errors import ModelError
+from antiphon.errors import ContextLengthError, ModelError, RefusedError
 from antiphon.models.codec import ServiceFault
 
 RETRYABLE = frozenset({408, 409, 425, 429})
@@ -33,8 +33,14 @@ def status_error(service: Service, status: int, headers: Mapping[str, str], faul
     said = f": {fault.message}" if fault.message else ""
     text = f"{service.name} answered with HTTP {status}{said}".rstrip(".") + "."
     hint = ""
+    if fault.kind == "context_length":
+        return ContextLengthError(text, status=status)
+    if fault.kind == "refused":
+        return RefusedError(text, category=fault.code, status=status)
     retryable = (status in RETRYABLE or status >= 500) and not fault.final
-    if status in (401, 403):
+    if fault.kind == "no_credit":
+        hint = "The account has no credit left, or its quota is used up."
+    elif status in (401, 403):
         hint = (
             f"Set {service.key_variable} to a key that is valid for {service.base_url}."
             if service.key_variable
@@ -43,12 +49,17 @@ def status_error(service: Service, status: int, headers: Mapping[str, str], faul
     elif status == 404:
         hint = (service.model_hint or "Check the model's name and the base URL.").format(model=service.model)
     elif status == 429:
-        hint = "The account has no credit left." if fault.final else "The service limits how often it may be asked."
+        hint = "The service limits how often it may be asked."
+    elif status == 529:
+        hint = "The service is overloaded."
     elif 300 <= status < 400:
         hint = f"Give the address it redirects to ({headers.get('Location', 'unknown')}) as the base URL."
     elif status in (400, 413, 422):
         hint = "The service does not accept this request: check the model's options, tools and context length."
-    return ModelError(text, hint=hint, retryable=retryable, status=status, retry_after=retry_after(headers))
+    wait = retry_after(headers)
+    if wait is None:
+        wait = fault.retry_after
+    return ModelError(text, hint=hint, retryable=retryable, status=status, retry_after=wait, code=fault.code)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -12,12 +12,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager, suppress
 
 import aiohttp
-import msgspec
 from aiohttp import ClientMiddlewareType
 from yarl import URL
 
 from antiphon.errors import ModelError
 from antiphon.models.codec import ServiceFault, WireRequest
+from antiphon.wire.deadlines import Deadlines as Deadlines
 from antiphon.wire.faults import Service, connection_error, deadline_error, status_error
 from antiphon.wire.sse import SSEParser, SSEvent
 
@@ -27,17 +27,10 @@ WHOLE_BODY = 16 * 1024 * 1024
 """Bytes of an answer that is not a stream."""
 FOREIGN_CLOSE = 1.0
 """Seconds that another loop may take to close its sockets: it may be blocked."""
+WHOLE_STREAM = 64 * 1024 * 1024
+"""Bytes of one stream: an answer that is longer does not end."""
 DRAIN = 0.05
 """Seconds that the end of an answer may take to arrive after its last event."""
-
-
-class Deadlines(msgspec.Struct, frozen=True):
-    """Seconds. ``connect``: until the socket is open. ``first``: from the request's beginning until the first event
-    with data. ``between``: between two events. Comments that keep a connection warm do not count as events."""
-
-    connect: float = 2.0
-    first: float = 10.0
-    between: float = 5.0
 
 
 class HttpPool:
@@ -90,7 +83,7 @@ class Stream:
         self._response = response
         self._service = service
         self._deadlines = deadlines
-        self._first_by = first_by
+        self._due, self._what, self._limit = first_by, "token", deadlines.first
 
     @property
     def status(self) -> int:
@@ -105,54 +98,51 @@ class Stream:
         except (TimeoutError, aiohttp.ClientError, OSError):
             return
 
+    def progressed(self) -> None:
+        """A piece of the answer has come: the next one has its own time."""
+        now = asyncio.get_running_loop().time()
+        self._due, self._what, self._limit = now + self._deadlines.between, "further token", self._deadlines.between
+
     async def events(self) -> AsyncGenerator[SSEvent, None]:
-        """The events; an answer that is not a stream is one event. Raises ``ModelError``."""
+        """The events; an answer that is not a stream is one event. Raises ``ModelError``, also when nothing has
+        ``progressed`` in time, whatever else arrives."""
         if self._response.content_type != "text/event-stream":
             yield SSEvent(data=await self._whole())
             return
         parser = SSEParser()
-        loop = asyncio.get_running_loop()
-        due, what, limit = self._first_by, "token", self._deadlines.first
-        while True:
-            try:
-                async with asyncio.timeout_at(due):
-                    chunk = await self._response.content.readany()
-            except TimeoutError:
-                raise deadline_error(self._service, what, limit) from None
-            except (aiohttp.ClientError, OSError) as error:
-                raise connection_error(self._service, error) from error
-            events = parser.feed(chunk) if chunk else parser.close()
-            for event in events:
+        size = 0
+        while chunk := await self._next():
+            size += len(chunk)
+            if size > WHOLE_STREAM:
+                raise ModelError(f"{self._service.name} sent an answer that does not end.", retryable=False)
+            for event in parser.feed(chunk):
                 yield event
-            if not chunk:
-                return
-            if events:
-                due, what, limit = loop.time() + self._deadlines.between, "further token", self._deadlines.between
+        for event in parser.close():
+            yield event
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives, whatever it is. Raises ``ModelError``."""
-        loop = asyncio.get_running_loop()
-        due, what, limit = self._first_by, "answer", self._deadlines.first
-        while True:
-            try:
-                async with asyncio.timeout_at(due):
-                    chunk = await self._response.content.readany()
-            except TimeoutError:
-                raise deadline_error(self._service, what, limit) from None
-            except (aiohttp.ClientError, OSError) as error:
-                raise connection_error(self._service, error) from error
-            if not chunk:
-                return
+        while chunk := await self._next():
             yield chunk
-            due, what, limit = loop.time() + self._deadlines.between, "further data", self._deadlines.between
+            self.progressed()
 
     async def body(self, limit: int = WHOLE_BODY) -> bytes:
         """The whole body, cut after ``limit`` bytes. Raises ``ModelError``."""
         try:
-            async with asyncio.timeout_at(self._first_by):
+            async with asyncio.timeout_at(self._due):
                 return await read_body(self._response, limit)
         except TimeoutError:
-            raise deadline_error(self._service, "answer", self._deadlines.first) from None
+            raise deadline_error(self._service, "answer", self._limit) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise connection_error(self._service, error) from error
+
+    async def _next(self) -> bytes:
+        """What has arrived; nothing at the end."""
+        try:
+            async with asyncio.timeout_at(self._due):
+                return await self._response.content.readany()
+        except TimeoutError:
+            raise deadline_error(self._service, self._what, self._limit) from None
         except (aiohttp.ClientError, OSError) as error:
             raise connection_error(self._service, error) from error
 
@@ -161,7 +151,7 @@ class Stream:
         if self._response.content_type != "application/json":
             raise ModelError(
                 f"{self._service.base_url} answered with {self._response.content_type}, not with a stream of events.",
-                hint="Is this the base URL of an OpenAI-compatible API? It usually ends in /v1.",
+                hint="Is this the base URL of the service's API? An OpenAI-compatible one usually ends in /v1.",
                 retryable=False,
             )
         return body.decode("utf-8", "replace")
@@ -194,7 +184,12 @@ async def open_stream(
                     request.method,
                     url,
                     data=request.body or None,
-                    headers={"Accept": "text/event-stream", **request.headers, **headers},
+                    headers={
+                        "Accept": "text/event-stream",
+                        "Accept-Encoding": "identity",
+                        **request.headers,
+                        **headers,
+                    },
                     timeout=timeout,
                     allow_redirects=False,
                     proxy=proxy_for(url),

@@ -7,11 +7,10 @@ Providers are imported by name, when a string asks for one.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from yarl import URL
@@ -21,14 +20,15 @@ from antiphon.models.capabilities import LLMCapabilities
 from antiphon.models.llm import LLM
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
-from antiphon.wire.faults import Service
-from antiphon.wire.http import Deadlines, HttpPool
-from antiphon.wire.llm import Sleep, WireLLM
+from antiphon.wire.deadlines import Deadlines
+from antiphon.wire.llm import WireLLM
+from antiphon.wire.llm_service import llm_service
+from antiphon.wire.llm_stream import Sleep
 from antiphon.wire.retry import RetryPolicy
+from antiphon.wire.socket_llm import SocketLLM
 
-REMOTE = Deadlines()
-LOCAL = Deadlines(connect=2.0, first=30.0, between=10.0)
-"""A server of one's own may have to read the model from disk before its first token."""
+if TYPE_CHECKING:
+    from antiphon.wire.http import HttpPool
 
 _FORM = re.compile(r"(?P<prefix>[A-Za-z0-9_.-]+)/(?P<model>[^\s]+?)(?:@(?P<url>(?:https?|wss?)://[^\s]+))?")
 _EXAMPLES = "ollama/qwen3:0.6b, openai/gpt-4o-mini, llamacpp/NAME@http://127.0.0.1:8080/v1"
@@ -67,6 +67,7 @@ def llm_from_string(
     *,
     options: dict[str, Any] | None = None,
     capabilities: LLMCapabilities | None = None,
+    allow_insecure: bool = False,
     environ: Mapping[str, str] | None = None,
     deadlines: Deadlines | None = None,
     retry: RetryPolicy | None = None,
@@ -89,41 +90,18 @@ def llm_from_string(
             hint=f"There are {known}; any OpenAI-compatible server is openai/MODEL@BASE_URL. "
             "Without llm= the local model is used.",
         )
-    base_url = parts.base_url or row.base_url
-    elsewhere = bool(parts.base_url) and not row.local and URL(base_url).host != URL(row.base_url).host
-    variable = registry.OWN_SERVER_KEY if elsewhere else row.key_variable
-    key = (os.environ if environ is None else environ).get(variable, "").strip()
-    if not key and row.key_needed and not elsewhere:
-        raise ConfigurationError(
-            f"{text} needs an API key.",
-            hint=f"Set {variable}. Without a key: ollama/MODEL, or leave llm= out for the local model.",
-        )
-    module, _, attribute = row.codec.partition(":")
-    code = import_module(module)
-    codec = getattr(code, attribute)(code.ChatQuirks(**({} if elsewhere else row.quirks)), options)
-    service = Service(
-        name=parts.prefix,
-        base_url=base_url,
-        model=parts.model,
-        key_variable=variable,
-        start_hint=row.start_hint,
-        model_hint="" if elsewhere else row.model_hint,
+    found = llm_service(
+        row,
+        parts.model,
+        facts=import_module("antiphon.providers.model_facts").facts_of(parts.prefix, parts.model),
+        base_url=parts.base_url,
+        allow_insecure=allow_insecure,
+        options=options,
+        environ=environ,
     )
-    can = LLMCapabilities(
-        images=row.images and not elsewhere,
-        audio=not elsewhere and parts.model.startswith(row.listening_models),
-    )
-    return WireLLM(
-        codec,
-        service,
-        provider=parts.prefix,
-        key=key,
-        capabilities=capabilities or can,
-        deadlines=deadlines or (LOCAL if row.local or elsewhere else REMOTE),
-        retry=retry,
-        pool=pool,
-        sleep=sleep,
-    )
+    if row.socket:
+        return SocketLLM(found, capabilities=capabilities, deadlines=deadlines, retry=retry, sleep=sleep)
+    return WireLLM(found, capabilities=capabilities, deadlines=deadlines, retry=retry, pool=pool, sleep=sleep)
 
 
 def stt_from_string(text: str, **options: Any) -> STT:

@@ -205,11 +205,11 @@ def test_responses_get_only_what_is_new() -> None:
     sent = openai_responses.request_of(talk("s:Be kind.", "u:Hello."))["input"]
     answer = [{"role": "assistant", "content": "Hi there.\n\nWhat can I do?"}]
     now = openai_responses.request_of(talk("s:Be kind.", "u:Hello.", "a:Hi there. What can I do?", "u:Book."))["input"]
-    assert openai_responses.new_input(now, sent, answer) == [{"role": "user", "content": "Book."}]
+    assert openai_responses.new_input(now, sent + answer) == [{"role": "user", "content": "Book."}]
     cut = openai_responses.request_of(talk("s:Be kind.", "u:Hello.", "a:Hi there.", "u:Book."))["input"]
-    assert openai_responses.new_input(cut, sent, answer) is None, "the service believes that all of it was heard"
+    assert openai_responses.new_input(cut, sent + answer) is None, "the service believes that all of it was heard"
     edited = openai_responses.request_of(talk("u:Good day.", "a:Hi there. What can I do?"))["input"]
-    assert openai_responses.new_input(edited, sent, answer) is None
+    assert openai_responses.new_input(edited, sent + answer) is None
 
 
 def test_responses_get_the_outputs_of_the_calls_they_made() -> None:
@@ -220,9 +220,26 @@ def test_responses_get_the_outputs_of_the_calls_they_made() -> None:
         {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "book", "arguments": '{"day":"Monday"}'},
     ]
     now = openai_responses.request_of(talk("u:Book.", call("a", openai={"reasoning": [thought]}), output("a")))["input"]
-    assert openai_responses.new_input(now, sent, made) == [
+    assert openai_responses.new_input(now, sent + made) == [
         {"type": "function_call_output", "call_id": "a", "output": "done"}
     ]
+
+
+def test_words_that_are_said_while_their_calls_run_are_not_new() -> None:
+    known = [
+        *openai_responses.request_of(talk("u:Book."))["input"],
+        {"role": "assistant", "content": "One moment."},
+        {"type": "function_call", "call_id": "a", "name": "book", "arguments": '{"day":"Monday"}'},
+    ]
+    running = ChatMessage(id="f", role="assistant", text="[being said now] One moment.", volatile=True)
+    context = talk("u:Book.", call("a"), output("a"))
+    context.items.append(running)
+    new = openai_responses.new_input(openai_responses.request_of(context)["input"], known)
+    assert new is not None and [item["type"] for item in new] == ["function_call_output"]
+    later = openai_responses.request_of(talk("u:Book.", "a:One moment.", call("a"), output("a"), "u:Thanks."))["input"]
+    assert openai_responses.new_input(later, [*known, *new]) == [{"role": "user", "content": "Thanks."}]
+    before = openai_responses.request_of(talk("u:Wait.", "u:Book.", "a:One moment.", call("a"), output("a")))["input"]
+    assert openai_responses.new_input(before, known) is None, "something was put in before what the service has"
 
 
 def test_strict_tools_are_those_that_strict_mode_can_express() -> None:

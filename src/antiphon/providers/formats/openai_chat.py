@@ -13,7 +13,7 @@ from typing import Any
 from antiphon.chat.context import ChatContext
 from antiphon.chat.media import Content, ImageContent
 from antiphon.models.llm import ToolChoice, ToolSpec
-from antiphon.providers.formats.entries import Pair, Words, entries, text_of
+from antiphon.providers.formats.entries import Calls, Pair, Words, entries, text_of
 from antiphon.providers.formats.names import fit
 from antiphon.providers.formats.schemas import strict_schema
 
@@ -21,9 +21,11 @@ EXTRA = "extra_content"
 """Where services that speak this format put what they want back with a call (Gemini: a thought's signature)."""
 
 
-def messages_of(chat_ctx: ChatContext, *, developer_role: bool = False) -> list[dict[str, Any]]:
+def messages_of(chat_ctx: ChatContext, *, developer_role: bool = False, reasoning: str = "") -> list[dict[str, Any]]:
     """The messages: calls followed at once by their outputs, each call once. Pictures in an output follow as the user's,
-    for an output holds only text. A call's ``extra["openai_chat"]`` goes back as its ``extra_content``."""
+    for an output holds only text. A call's ``extra["openai_chat"]`` goes back as its ``extra_content``.
+    ``reasoning``: the field in which the service wants back what its model thought before the calls; a step of another
+    model has none."""
     messages: list[dict[str, Any]] = []
     for entry in entries(chat_ctx):
         if isinstance(entry, Words):
@@ -34,6 +36,8 @@ def messages_of(chat_ctx: ChatContext, *, developer_role: bool = False) -> list[
             messages[-1]["tool_calls"] = calls
         else:
             messages.append({"role": "assistant", "content": None, "tool_calls": calls})
+        if reasoning:
+            messages[-1] |= _thoughts(entry, reasoning)
         for pair in entry.pairs:
             messages.append({"role": "tool", "tool_call_id": pair.id, "content": pair.output})
         seen = [_part(part) for pair in entry.pairs for part in pair.media]
@@ -78,6 +82,13 @@ def _part(part: Content) -> dict[str, Any]:
 def url_of(part: ImageContent) -> str:
     """Where the picture is, or the picture itself as a data URL."""
     return part.url or f"data:{part.mime};base64,{b64encode(part.data).decode()}"
+
+
+def _thoughts(calls: Calls, field: str) -> dict[str, Any]:
+    kept = calls.extra("openai_chat_reasoning", field)
+    if kept is None and field == "reasoning_content":
+        kept = ""  # refused where it is missing, not where it is empty
+    return {} if kept is None else {field: kept}
 
 
 def _call(pair: Pair) -> dict[str, Any]:

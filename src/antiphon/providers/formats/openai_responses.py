@@ -6,7 +6,8 @@ Source: the API reference of ``POST /responses`` and of its WebSocket mode.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +20,7 @@ from antiphon.providers.formats.entries import Calls, Pair, Words, entries, lead
 from antiphon.providers.formats.openai_chat import function_of, url_of
 
 VENDOR = "openai"
+_NOTE = re.compile(r"^\[[^\]]*\] ")
 
 
 def request_of(
@@ -47,35 +49,38 @@ def cache_key(instructions: str, tools: Sequence[ToolSpec]) -> str:
     return sha256(msgspec.json.encode((instructions, list(tools)))).hexdigest()[:32]
 
 
-def new_input(
-    full: Sequence[dict[str, Any]], sent: Sequence[dict[str, Any]], answer: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]] | None:
-    """What of ``full`` is new to a service that had ``sent`` as the input of its last request and ``answer`` as the output
-    it made: only this goes along with ``previous_response_id``. ``None`` where the conversation is not what the service
-    has (the caller cut the answer short, something was edited): then ``full`` is to be sent, without the id.
+def new_input(full: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    """What of ``full`` is new to a service that has ``known`` of the conversation, what it was sent and what it answered: only
+    this goes along with ``previous_response_id``. ``None`` where the conversation is not what the service has (the caller cut
+    the answer short, something was edited): then ``full`` is to be sent, without the id.
 
-    ``answer``: messages as ``{"role": "assistant", "content": text}``, calls as they stand in an input; the service keeps
-    its reasoning itself."""
-    if list(full[: len(sent)]) != list(sent):
-        return None
-    rest = [item for item in full[len(sent) :] if item.get("type") != "reasoning"]
-    for item in answer:
+    Answers in ``known`` are messages as ``{"role": "assistant", "content": text}``, and calls as they stand in an input; the
+    service keeps its reasoning itself. Within a step the order may differ: words are spoken while their calls run."""
+    items = [dict(item) for item in full if item.get("type") != "reasoning"]
+    shapes = [_shape(item) for item in items]
+    new = set(range(len(items)))
+    heard = -1
+    for item in known:
         if item.get("type") == "reasoning":
             continue
-        at = next((n for n, one in enumerate(rest) if _shape(one) == _shape(item)), None)
-        if at is None or any(one.get("role") == "user" for one in rest[:at]):
+        shape = _shape(item)
+        at = next((n for n in sorted(new) if shapes[n] == shape), None)
+        if at is None:
             return None
-        del rest[at]
-    return rest
+        new.remove(at)
+        if item.get("role") == "user":
+            heard = max(heard, at)
+    return [items[n] for n in sorted(new)] if all(n > heard for n in new) else None
 
 
-def _shape(item: dict[str, Any]) -> Any:
-    """An item without what differs between what was made and what we wrote of it: blanks, the service's own ids."""
+def _shape(item: Mapping[str, Any]) -> Any:
+    """An item without what differs between what was made and what we wrote of it: blanks, the service's own ids, a note in
+    front of words that are being said."""
     if item.get("type") == "function_call":
         return ("call", item.get("call_id"), item.get("name"), item.get("arguments"))
     if item.get("role") == "assistant":
-        return ("said", " ".join(str(item.get("content", "")).split()))
-    return item
+        return ("said", " ".join(_NOTE.sub("", str(item.get("content", ""))).split()))
+    return dict(item)
 
 
 def _input(found: Sequence[Words | Calls], breakpoints: bool) -> list[dict[str, Any]]:

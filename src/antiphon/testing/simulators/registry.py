@@ -14,6 +14,9 @@ NAMES = {
     "deepgram": "antiphon.testing.simulators.deepgram:DeepgramSimulator",
     "openai-audio": "antiphon.testing.simulators.openai_audio:OpenAIAudioSimulator",
     "cartesia": "antiphon.testing.simulators.cartesia:CartesiaSimulator",
+    "openai": "antiphon.testing.simulators.openai:OpenAISimulator",
+    "anthropic": "antiphon.testing.simulators.anthropic:AnthropicSimulator",
+    "gemini": "antiphon.testing.simulators.gemini:GeminiSimulator",
 }
 
 

@@ -1,0 +1,36 @@
+"""What is known of single language models: ``data/llm_models.json``, with the date of its facts.
+
+Owns: reading it. Never: prices.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from antiphon.models.provider_row import ModelFacts
+
+SAME_MODELS = {"openai-responses": "openai"}
+"""Rows whose models are another row's."""
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """The file. ``as_of``: the day on which its facts were looked up (ISO 8601)."""
+
+    as_of: str
+    models: list[ModelFacts]
+
+
+@cache
+def model_list() -> ModelList:
+    """All of it."""
+    file = Path(__file__).parent / "data" / "llm_models.json"
+    return msgspec.json.decode(file.read_bytes(), type=ModelList)
+
+
+def facts_of(provider: str, model: str) -> ModelFacts | None:
+    """What is known of a provider's model, if anything."""
+    owner = SAME_MODELS.get(provider, provider)
+    return next((facts for facts in model_list().models if facts.provider == owner and facts.id == model), None)
