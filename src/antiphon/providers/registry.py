@@ -30,8 +30,8 @@ class SpeechRow(msgspec.Struct, frozen=True):
 SPEECH: tuple[SpeechRow, ...] = (
     SpeechRow("deepgram", "stt", "antiphon.providers.deepgram:STT", model="nova-3", variant="language"),
     SpeechRow("deepgram", "tts", "antiphon.providers.deepgram:TTS", model="aura-2-thalia-en", variant=""),
-    SpeechRow("openai", "stt", "antiphon.providers.openai_audio:STT", model="gpt-transcribe", variant="language"),
-    SpeechRow("openai", "tts", "antiphon.providers.openai_audio:TTS", model="gpt-4o-mini-tts", variant="voice"),
+    SpeechRow("openai", "stt", "antiphon.providers.openai:STT", model="gpt-transcribe", variant="language"),
+    SpeechRow("openai", "tts", "antiphon.providers.openai:TTS", model="gpt-4o-mini-tts", variant="voice"),
     SpeechRow("cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice"),
 )
 
