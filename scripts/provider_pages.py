@@ -75,11 +75,19 @@ def section(entry: ProviderEntry) -> str:
 def options(entry: ProviderEntry) -> list[str]:
     """What a user may set, from the signature of the class."""
     row = registry.speech_row_of(entry.name, entry.kind)
-    if row is None:
+    llm = registry.row_of(entry.name) if entry.kind == "llm" else None
+    if row is not None:
+        factory = row.factory
+    elif llm is not None:
+        factory = llm.front
+        if factory.endswith("openai_compatible:LLM"):
+            return about(llm)
+    else:
         return []
-    module, _, attribute = row.factory.partition(":")
+    module, _, attribute = factory.partition(":")
     front = getattr(import_module(module), attribute)
     lines = [
+        *(about(llm) if llm is not None else []),
         f"As an object: `{module.removeprefix('antiphon.providers.')}.{attribute}(...)`, imported with",
         f"`from antiphon.providers import {module.rpartition('.')[2]}`.\n",
     ]
@@ -90,6 +98,16 @@ def options(entry: ProviderEntry) -> list[str]:
             default = "" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
             lines.append(f"| `{parameter.name}` | {default} |")
     return [*lines, ""]
+
+
+def about(row: registry.ProviderRow) -> list[str]:
+    """What is to be known of a language model's service."""
+    lines = [f"{row.title}, at `{row.base_url}`; [its documents]({row.docs_url})"]
+    lines[0] += f", [keys]({row.key_url})." if row.key_url else "."
+    lines += [text for text in (row.start_hint, row.notes) if text]
+    if row.front.endswith("openai_compatible:LLM"):
+        lines.append(f'As an object: `openai_compatible.LLM("{row.prefix}", "{row.example}", ...)`.')
+    return ["\n".join(lines), f"\nLooked up on {row.as_of}.\n"]
 
 
 def prices(entry: ProviderEntry) -> list[str]:

@@ -124,7 +124,7 @@ def test_strings_and_objects_are_the_same_models(monkeypatch: pytest.MonkeyPatch
     keys["AZURE_OPENAI_ENDPOINT"] = "https://mine.openai.azure.com"
     for row in ROWS:
         llm = llm_from_string(f"{row.prefix}/{row.example}", environ=keys)
-        assert (llm.provider, llm.model, llm.on_core) == (row.prefix, row.example, True)
+        assert (llm.provider, llm.model, llm.on_core) == (row.vendor or row.prefix, row.example, True)
         assert isinstance(llm, SocketLLM) == row.socket
         assert "key of" not in repr(llm)
     monkeypatch.setenv("GROQ_API_KEY", "g")
@@ -167,14 +167,14 @@ def test_facts_are_dated_and_of_rows_that_exist() -> None:
     for facts in listed.models:
         assert facts.provider in prefixes and facts.context >= facts.output >= 0
         assert not facts.shutdown or date.fromisoformat(facts.shutdown)
-    known = facts_of("openai-responses", "gpt-5.4-mini")
+    known = facts_of("openai", "gpt-5.4-mini")
     assert known is not None and known.images and known.reasoning and not known.shutdown
     assert facts_of("openai", "gpt-99") is None
 
 
 def test_no_example_of_ours_is_a_model_that_is_shut_down() -> None:
     for row in ROWS:
-        facts = facts_of(row.prefix, row.example)
+        facts = facts_of(row.vendor or row.prefix, row.example)
         assert facts is None or not facts.shutdown, row.prefix
 
 

@@ -19,6 +19,7 @@ from antiphon.wire.resolve import llm_from_string
 
 NO_KEY = "not-a-key"
 """Stands in for a key where a model is only looked at."""
+NO_ENDPOINT = "https://NAME.openai.azure.com"
 
 
 class ProviderEntry(msgspec.Struct, frozen=True):
@@ -46,9 +47,10 @@ def entries(environ: Mapping[str, str]) -> list[ProviderEntry]:
 
 def _llm(row: registry.ProviderRow, environ: Mapping[str, str]) -> ProviderEntry:
     prices = _prices("llm", row.prefix)
-    known = next((price.model for price in prices if not price.model.endswith("*")), f"{row.prefix}/MODEL")
-    model = llm_from_string(known, environ={row.key_variable: NO_KEY})
-    configured = not row.key_needed or bool(environ.get(row.key_variable, "").strip())
+    known = next((price.model for price in prices if not price.model.endswith("*")), f"{row.prefix}/{row.example}")
+    model = llm_from_string(known, environ={row.key_variable: NO_KEY, row.endpoint_variable: NO_ENDPOINT})
+    wanted = [variable for variable in (row.key_variable, row.endpoint_variable) if variable]
+    configured = not row.key_needed or all(environ.get(variable, "").strip() for variable in wanted)
     return _entry(row.prefix, "llm", known, row.key_variable, configured, model.capabilities, prices, local=row.local)
 
 

@@ -9,10 +9,6 @@ from typing import Any, Literal
 
 import msgspec
 
-Proof = Literal["schema", "sdk", "recording", "live"]
-"""What shows that a row holds. ``schema``: the simulator speaks by the vendor's schema. ``sdk``: the vendor's own library holds
-the scenarios with the simulator. ``recording``: recorded traffic of the service is read as it was. ``live``: the service."""
-
 
 class ProviderRow(msgspec.Struct, frozen=True):
     """One provider.
@@ -25,8 +21,9 @@ class ProviderRow(msgspec.Struct, frozen=True):
     but for those of which the list of models says otherwise. ``listening_models``: how the names of those begin that take
     sound. ``tools``, ``parallel_tools``: its models call tools, several at once. ``socket``: the codec speaks over a WebSocket.
 
-    ``title``, ``docs_url``, ``notes`` and ``example`` (a model of it) are for readers; ``verified`` says what shows that the
-    row holds, ``as_of`` when its facts were looked up."""
+    ``vendor``: whose models they are, where the prefix says more than that. ``front``: ``module:attribute`` of the class with
+    its options. ``title``, ``docs_url``, ``notes`` and ``example`` (a model of it) are for readers; ``as_of``: when the row's
+    facts were looked up. What shows that a row holds is in ``providers/data/verified.json``."""
 
     prefix: str
     kind: Literal["llm"]
@@ -46,11 +43,12 @@ class ProviderRow(msgspec.Struct, frozen=True):
     endpoint_variable: str = ""
     key_hosts: tuple[str, ...] = ()
     key_url: str = ""
+    vendor: str = ""
+    front: str = "antiphon.providers.openai_compatible:LLM"
     title: str = ""
     docs_url: str = ""
     notes: str = ""
     example: str = ""
-    verified: tuple[Proof, ...] = ()
     as_of: str = ""
 
 

@@ -12,9 +12,6 @@ import msgspec
 
 from antiphon.models.provider_row import ModelFacts
 
-SAME_MODELS = {"openai-responses": "openai"}
-"""Rows whose models are another row's."""
-
 
 class ModelList(msgspec.Struct, frozen=True):
     """The file. ``as_of``: the day on which its facts were looked up (ISO 8601)."""
@@ -32,5 +29,4 @@ def model_list() -> ModelList:
 
 def facts_of(provider: str, model: str) -> ModelFacts | None:
     """What is known of a provider's model, if anything."""
-    owner = SAME_MODELS.get(provider, provider)
-    return next((facts for facts in model_list().models if facts.provider == owner and facts.id == model), None)
+    return next((facts for facts in model_list().models if facts.provider == provider and facts.id == model), None)

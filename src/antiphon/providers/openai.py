@@ -148,7 +148,7 @@ def _service(
     return llm_service(
         row(prefix),
         model,
-        facts=facts_of(prefix, model),
+        facts=facts_of("openai", model),
         options=options,
         api_key=api_key,
         base_url=base_url,

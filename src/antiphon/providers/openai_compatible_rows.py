@@ -146,7 +146,6 @@ REMOTE_ROWS: tuple[ProviderRow, ...] = (
         model_hint=NO_SUCH_MODEL,
         notes="Comment lines keep the connection warm while a model is being found; they do not count as an answer.",
         example="openai/gpt-oss-120b",
-        verified=("recording",),
         as_of=AS_OF,
     ),
     ProviderRow(
@@ -306,7 +305,6 @@ LOCAL_ROWS: tuple[ProviderRow, ...] = (
         model_hint="Check the alias that llama-server gives its model.",
         docs_url="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
         example="NAME",
-        verified=("recording", "live"),
         as_of=AS_OF,
     ),
     ProviderRow(

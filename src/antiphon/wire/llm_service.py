@@ -81,7 +81,7 @@ def llm_service(
             start_hint=row.start_hint,
             model_hint=hint,
         ),
-        provider=row.prefix,
+        provider=row.vendor or row.prefix,
         key=key,
         capabilities=LLMCapabilities(
             tools=row.tools or elsewhere,

@@ -93,7 +93,7 @@ def llm_from_string(
     found = llm_service(
         row,
         parts.model,
-        facts=import_module("antiphon.providers.model_facts").facts_of(parts.prefix, parts.model),
+        facts=import_module("antiphon.providers.model_facts").facts_of(row.vendor or row.prefix, parts.model),
         base_url=parts.base_url,
         allow_insecure=allow_insecure,
         options=options,

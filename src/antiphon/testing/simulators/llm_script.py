@@ -70,16 +70,20 @@ FINE = LLMServiceFault()
 
 class LLMScript:
     """Answers in order, the last one for all further requests, or a function that answers a request's body; and a fault for
-    each request that shall have one, by its number from 0. ``requests``: the bodies that came, refused ones too."""
+    each request that shall have one, by its number from 0, or for all of them. ``requests``: the bodies that came, refused ones too."""
 
-    def __init__(self, answers: Answers = ("Hello.",), faults: dict[int, LLMServiceFault] | None = None) -> None:
+    def __init__(
+        self, answers: Answers = ("Hello.",), faults: dict[int, LLMServiceFault] | LLMServiceFault | None = None
+    ) -> None:
         self.answers = answers
-        self.faults = dict(faults or {})
+        self.faults = faults or {}
         self.requests: list[dict[str, Any]] = []
         self.answered = 0
 
     def fault(self) -> LLMServiceFault:
         """How the request goes that was recorded last."""
+        if isinstance(self.faults, LLMServiceFault):
+            return self.faults
         return self.faults.get(len(self.requests) - 1, FINE)
 
     def answer(self) -> Answer:

@@ -80,15 +80,19 @@ async def _answer(simulator: Simulator, asked: Request, request: web.Request) ->
         return web.Response(status=status, headers=headers, body=body)
     response = web.StreamResponse(status=status, headers=headers)
     await response.prepare(request)
-    async for piece in body:
-        await response.write(piece)
+    try:
+        async for piece in body:
+            await response.write(piece)
+    except ConnectionError:  # the client has gone, or the simulator breaks the connection
+        if request.transport is not None:
+            request.transport.abort()
     return response
 
 
 @asynccontextmanager
 async def serving(simulator: Simulator, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Serve it on loopback; gives its base URL."""
-    runner = web.AppRunner(application(simulator), access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(application(simulator), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
