@@ -338,7 +338,7 @@ def test_instructions_for_one_reply_do_not_move_to_the_front() -> None:
 def test_responses_get_all_again_where_the_caller_spoke_before_the_answer() -> None:
     sent = openai_responses.request_of(talk("u:Hello."))["input"]
     now = openai_responses.request_of(talk("u:Hello.", "u:Hello?", "a:Hi."))["input"]
-    assert openai_responses.new_input(now, sent, [{"role": "assistant", "content": "Hi."}]) is None
+    assert openai_responses.new_input(now, [*sent, {"role": "assistant", "content": "Hi."}]) is None
 
 
 def test_arguments_nested_without_end_are_text_too() -> None:

@@ -55,11 +55,12 @@ def new_input(full: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, An
     the answer short, something was edited): then ``full`` is to be sent, without the id.
 
     Answers in ``known`` are messages as ``{"role": "assistant", "content": text}``, and calls as they stand in an input; the
-    service keeps its reasoning itself. Within a step the order may differ: words are spoken while their calls run."""
+    service keeps its reasoning itself. Within a step the order may differ, for words are spoken while their calls run; what the
+    caller says divides the steps."""
     items = [dict(item) for item in full if item.get("type") != "reasoning"]
     shapes = [_shape(item) for item in items]
     new = set(range(len(items)))
-    heard = -1
+    last = last_of_user = -1
     for item in known:
         if item.get("type") == "reasoning":
             continue
@@ -68,9 +69,11 @@ def new_input(full: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, An
         if at is None:
             return None
         new.remove(at)
+        last = max(last, at)
         if item.get("role") == "user":
-            heard = max(heard, at)
-    return [items[n] for n in sorted(new)] if all(n > heard for n in new) else None
+            last_of_user = max(last_of_user, at)
+    in_order = all(n > (last if items[n].get("role") == "user" else last_of_user) for n in new)
+    return [items[n] for n in sorted(new)] if in_order else None
 
 
 def _shape(item: Mapping[str, Any]) -> Any:
