@@ -2,52 +2,289 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from antiphon.audio.frames import AudioFrame
+from antiphon.errors import ModelError
 from antiphon.providers import cartesia
 from antiphon.testing.loop import virtual_loop
 from antiphon.testing.simulators import Fault, FaultScript, MemoryConnector
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.speaking import spoken
+from antiphon.wire.tts import RETRY
 
-TEXTS = ("Your order is ready.", "Please come to the counter.")
-
-
-async def say(tts: cartesia.TTS, *texts: str) -> list[AudioFrame]:
-    stream = tts.stream()
-    for text in texts:
-        stream.push_text(text)
-    stream.end_input()
-    return [frame async for frame in stream]
+TEXTS = ("Your order is ready.", "Please come to the counter.", "Thank you!")
+PATIENT = msgspec.structs.replace(RETRY, delays=(0.0, 0.1, 0.3, 0.5, 0.5, 0.5, 0.5), budget=60.0)
 
 
-def run(*faults: Fault) -> tuple[list[AudioFrame], CartesiaSimulator]:
-    simulator = CartesiaSimulator(faults=FaultScript.of(*faults))
-    with virtual_loop(0) as loop:
-        connector = MemoryConnector(simulator)
-        tts = cartesia.TTS(api_key="secret", connector=connector)
-        frames = loop.run_until_complete(say(tts, *TEXTS))
-        loop.run_until_complete(tts.aclose())
-        assert connector.open == 0
-    return frames, simulator
+ODDITIES: tuple[Any, ...] = ("malformed", "unknown", "empty", "other_kind", "stall", "late")
+"""Not ``duplicate``: no service numbers its audio, so what comes twice sounds twice."""
 
 
-def said(frames: list[AudioFrame], segment: int) -> str:
-    pcm = b"".join(frame.data for frame in frames if frame.segment == segment)
-    return spoken(pcm, " ".join(TEXTS))
+class Call:
+    """A voice on a simulator, on the virtual clock."""
+
+    def __init__(self, *faults: Fault, script: FaultScript | None = None, voice: Any = None, **options: Any) -> None:
+        self.simulator = CartesiaSimulator(faults=script or FaultScript.of(*faults), **(voice or {}))
+        self.connector = MemoryConnector(self.simulator)
+        self.tts = cartesia.TTS(api_key="secret", connector=self.connector, **options)
+
+    async def say(self, *texts: str, pause: float = 0.0) -> list[AudioFrame]:
+        stream = self.tts.stream()
+
+        async def write() -> None:
+            for text in texts:
+                stream.push_text(text)
+                await asyncio.sleep(pause)
+            stream.end_input()
+
+        writing = asyncio.create_task(write())
+        try:
+            return [frame async for frame in stream]
+        finally:
+            writing.cancel()
+
+    def run(self, coroutine: Any) -> Any:
+        with virtual_loop(0) as loop:
+
+            async def main() -> Any:
+                try:
+                    return await coroutine
+                finally:
+                    await self.tts.aclose()
+
+            try:
+                return loop.run_until_complete(main())
+            finally:
+                assert self.connector.open == 0, "a socket was left open"
+                assert asyncio.all_tasks(loop) == set()
+
+
+def said(frames: list[AudioFrame], *texts: str) -> list[str]:
+    """What is heard of each text."""
+    texts = texts or TEXTS
+    vocabulary = " ".join(texts)
+    return [
+        spoken(b"".join(frame.data for frame in frames if frame.segment == segment), vocabulary)
+        for segment in range(len(texts))
+    ]
+
+
+# --- good days -----------------------------------------------------------------------------------------------------------
 
 
 def test_audio_is_labelled_with_the_text_it_speaks() -> None:
-    frames, _ = run()
-    assert [said(frames, 0), said(frames, 1)] == list(TEXTS)
-    words = [word for frame in frames if frame.segment == 1 for word in frame.words]
-    assert [word.text for word in words] == TEXTS[1].split()
-    assert words[0].start == 0.0
+    call = Call()
+    frames = call.run(call.say(*TEXTS))
+    assert said(frames) == list(TEXTS)
+    for segment, text in enumerate(TEXTS):
+        words = [word for frame in frames if frame.segment == segment for word in frame.words]
+        assert [word.text for word in words] == text.split()
+        length = sum(frame.duration for frame in frames if frame.segment == segment)
+        assert words[0].start == 0.0 and words[-1].end == pytest.approx(length, abs=0.01)
+    assert call.tts.usage.characters == sum(map(len, TEXTS))
+
+
+def test_a_model_that_thinks_between_two_sentences_is_waited_for() -> None:
+    """Longer than the service keeps a context whose audio has run out: another one follows."""
+    call = Call()
+    frames = call.run(call.say(*TEXTS, pause=8.0))
+    assert said(frames) == list(TEXTS) and call.tts.usage.lost == 0
+
+
+def test_a_text_without_a_sound_ends_too() -> None:
+    call = Call()
+    assert said(call.run(call.say("...", *TEXTS)), "...", *TEXTS)[1:] == list(TEXTS)
+    silent = Call()
+    assert silent.run(silent.say()) == []
+
+
+def test_one_socket_serves_reply_after_reply() -> None:
+    call = Call()
+
+    async def replies() -> None:
+        await call.tts.prewarm()
+        for _ in range(5):
+            assert said(await call.say(*TEXTS)) == list(TEXTS)
+        both = await asyncio.gather(call.say(TEXTS[0]), call.say(TEXTS[1]))
+        assert [said(frames, text) for frames, text in zip(both, TEXTS, strict=False)] == [[TEXTS[0]], [TEXTS[1]]]
+
+    call.run(replies())
+    assert len(call.simulator.clients) == 1
+
+
+def test_a_reply_that_is_interrupted_stops_at_once_and_its_late_audio_is_not_heard() -> None:
+    call = Call(contexts=2)
+
+    async def replies() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(6):
+            stream = call.tts.stream()
+            stream.push_text(TEXTS[1])
+            stream.push_text(TEXTS[0])
+            async for _frame in stream:
+                break
+            began = loop.time()
+            await stream.aclose()
+            assert loop.time() == began
+        assert said(await call.say(TEXTS[2]), TEXTS[2]) == [TEXTS[2]]
+
+    call.run(replies())
+    cancels = [frame for client in call.simulator.clients for frame in client.received if '"cancel":true' in str(frame)]
+    assert len(cancels) == 6
+
+
+def test_what_a_user_asks_for_reaches_the_service() -> None:
+    call = Call(speed=1.2, emotion="calm", language="de", options={"use_normalized_timestamps": True})
+    call.run(call.say(TEXTS[0]))
+    request = msgspec.json.decode(call.simulator.clients[0].received[0])
+    assert request["generation_config"] == {"speed": 1.2, "emotion": "calm"}
+    assert request["language"] == "de" and request["use_normalized_timestamps"] and request["max_buffer_delay_ms"] == 0
+
+
+# --- bad days ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["close", "abort", "silent", "refuse", "vanish"])
-def test_a_socket_lost_before_any_audio_is_replaced(kind: str) -> None:
-    frames, simulator = run(Fault(kind))  # type: ignore[arg-type]
-    assert [said(frames, 0), said(frames, 1)] == list(TEXTS)
-    assert len(simulator.clients) + len(simulator.refused) > 1
+def test_a_socket_lost_before_any_audio_is_replaced(kind: Any) -> None:
+    call = Call(Fault(kind))
+    assert said(call.run(call.say(*TEXTS))) == list(TEXTS)
+    assert len(call.simulator.clients) + len(call.simulator.refused) > 1
+
+
+def _frames_until(done: str, nth: int) -> int:
+    """After how many frames of a good call the ``nth`` text is complete."""
+    call = Call()
+    call.run(call.say(*TEXTS))
+    marks = [n for n, frame in enumerate(call.simulator.clients[0].sent) if done in str(frame)]
+    return marks[nth] + 1
+
+
+@pytest.mark.parametrize("kind", ["close", "abort", "silent"])
+@pytest.mark.parametrize("nth", [0, 1])
+def test_a_socket_lost_between_two_texts_is_gone_on_from_the_next(kind: Any, nth: int) -> None:
+    call = Call(Fault(kind, after=_frames_until("flush_done", nth)))
+    frames = call.run(call.say(*TEXTS))
+    assert said(frames) == list(TEXTS) and call.tts.usage.lost == 1
+    resent = msgspec.json.decode(call.simulator.clients[1].received[0])["transcript"]
+    assert resent.strip() == TEXTS[nth + 1]
+
+
+@pytest.mark.parametrize("kind", ["close", "abort", "silent"])
+def test_a_socket_lost_within_a_text_is_the_sessions_to_repair(kind: Any) -> None:
+    """Audio of the text was given out: only the session knows how much of it was heard."""
+    call = Call(Fault(kind, after=_frames_until("flush_done", 0) + 3))
+    with pytest.raises(ModelError) as caught:
+        call.run(call.say(*TEXTS))
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("kind", ["malformed", "unknown", "empty", "other_kind", "late", "stall"])
+def test_odd_frames_change_nothing(kind: Any) -> None:
+    call = Call(Fault(kind, clients=None, after=2, seconds=0.05))
+    assert said(call.run(call.say(*TEXTS))) == list(TEXTS) and call.tts.usage.lost == 0
+
+
+def test_an_error_of_one_context_leaves_the_others_alone() -> None:
+    call = Call(voice=None, options={"no_such_field": 1})
+    with pytest.raises(ModelError, match="Unknown field") as caught:
+        call.run(call.say(TEXTS[0]))
+    assert not caught.value.retryable and len(call.simulator.clients) == 1
+
+
+def test_too_many_at_a_time_are_asked_again() -> None:
+    call = Call(voice={"contexts": 1}, retry=PATIENT)
+
+    async def both() -> list[list[AudioFrame]]:
+        return await asyncio.gather(call.say(TEXTS[2]), call.say(TEXTS[2]))
+
+    assert [said(frames, TEXTS[2]) for frames in call.run(both())] == [[TEXTS[2]], [TEXTS[2]]]
+
+
+def test_an_idle_socket_is_renewed_before_the_service_closes_it() -> None:
+    call = Call()
+
+    async def idle() -> None:
+        await call.say(TEXTS[0])
+        await asyncio.sleep(280.0)
+        assert said(await call.say(TEXTS[1]), TEXTS[1]) == [TEXTS[1]]
+
+    call.run(idle())
+    assert len(call.simulator.clients) == 2 and call.tts.usage.lost == 0
+
+
+def test_a_socket_that_breaks_between_two_replies_is_replaced_before_the_next() -> None:
+    call = Call(Fault("abort", after=_frames_until('"done":true', 0) - 1))
+
+    async def two() -> None:
+        await call.say(*TEXTS)
+        await asyncio.sleep(1.0)
+        opened = call.tts.usage.sockets
+        assert opened == 2
+        assert said(await call.say(*TEXTS)) == list(TEXTS) and call.tts.usage.sockets == opened
+
+    call.run(two())
+
+
+def test_a_wrong_key_is_found_before_the_call_and_not_shown() -> None:
+    call = Call(voice={"key": "right"})
+    with pytest.raises(ModelError, match="401") as caught:
+        call.run(call.tts.prewarm())
+    assert not caught.value.retryable and "secret" not in f"{caught.value!r} {call.tts!r}"
+
+
+def test_closing_at_any_moment_frees_everything_at_once() -> None:
+    for n in range(12):
+        call = Call(Fault("slow", seconds=0.3), Fault("silent", after=4))
+
+        async def cut(call: Call = call, after: float = 0.1 * n) -> None:
+            speaking = asyncio.create_task(call.say(*TEXTS))
+            await asyncio.sleep(after)
+            speaking.cancel()
+            began = asyncio.get_running_loop().time()
+            await asyncio.wait([speaking])
+            assert asyncio.get_running_loop().time() == began
+
+        call.run(cut())
+
+
+# --- any day -------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_whatever_happens_the_audio_is_the_same_or_the_failure_is_told(seed: int) -> None:
+    """A failure is told only where audio of the text in question was given out."""
+    call = Call(script=FaultScript.seeded(seed, frames=30, oddities=ODDITIES), retry=PATIENT)
+
+    async def speak() -> list[AudioFrame]:
+        stream = call.tts.stream()
+        for text in TEXTS:
+            stream.push_text(text)
+        stream.end_input()
+        frames: list[AudioFrame] = []
+        try:
+            async for frame in stream:
+                frames.append(frame)
+        except ModelError:
+            given = {frame.segment for frame in frames}
+            heard = said(frames)
+            assert given and heard[: max(given)] == list(TEXTS[: max(given)])
+            assert TEXTS[max(given)].startswith(heard[max(given)])
+            return []
+        return frames
+
+    frames = call.run(speak())
+    assert not frames or said(frames) == list(TEXTS)
+
+
+def test_many_reconnects_leave_nothing() -> None:
+    call = Call(Fault("abort", clients=tuple(range(50))), retry=msgspec.structs.replace(RETRY, delays=(0.0,) * 60))
+    assert said(call.run(call.say(*TEXTS))) == list(TEXTS)
+    assert call.tts.usage.sockets == 51

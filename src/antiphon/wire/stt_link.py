@@ -38,6 +38,8 @@ class STTLink:
         self.finishing = False
         """Whether the service was told that no more audio will come."""
         self.billed = 0.0
+        self.used = False
+        """Whether a stream has taken over a socket that was opened ahead for it."""
         self._key, self._deadlines, self._said, self._sent = key, deadlines, said, sent
         self._resampler: object = None
 

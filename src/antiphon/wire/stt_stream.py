@@ -50,6 +50,8 @@ class WireSTTStream(STTStream):
         self._answered = False
         self._deaf = asyncio.Event()
         self._quiet = asyncio.Event()
+        self._why, self._again = "", 0.0
+        self._asked_again = False
 
     # --- the contract --------------------------------------------------------------------------------------------------
 
@@ -120,6 +122,7 @@ class WireSTTStream(STTStream):
             began = loop.time()
             try:
                 link = link or await self._connect(self._codec)
+                self._tell_loss()
                 self._answered = False
                 link = await self._use(link)
                 if link is None:
@@ -137,7 +140,7 @@ class WireSTTStream(STTStream):
                 if wait > 0:
                     await self._stt.sleep(wait)
                 if lost is not None:
-                    self._recover(str(error))
+                    self._recover(self._codec.resume(), str(error))
 
     async def _connect(self, codec: STTCodec) -> STTLink:
         socket = await self._stt.connect(codec)
@@ -153,15 +156,20 @@ class WireSTTStream(STTStream):
             sent=self._stt.sent,
         )
 
-    def _recover(self, why: str) -> None:
-        """What the lost socket had not finished is recognised again by the next."""
+    def _recover(self, codec: STTCodec, why: str) -> None:
+        """What a socket had not finished is recognised again by the next."""
         logger.warning("%s: a recognition goes on over a new connection: %s", self._stt, why)
         self._stt.usage.lost += 1
-        self._codec = self._codec.resume()
-        until = self._segments.give_up(self._line.first_at)
-        self._line.covered(until)
-        again, lost = self._line.rewind(), self._line.take_lost()
-        self._give(STTEvent(kind="reconnected", text=why, seconds=again, lost=lost))
+        self._codec = codec
+        self._line.covered(self._segments.give_up(self._line.first_at))
+        self._again, self._why = self._line.rewind(), why
+
+    def _tell_loss(self) -> None:
+        """A socket is there again: say what was sent twice, and what was not sent at all."""
+        lost = self._line.take_lost()
+        if self._why or lost:
+            self._give(STTEvent(kind="reconnected", text=self._why, seconds=self._again, lost=lost))
+        self._why, self._again = "", 0.0
 
     async def _use(self, link: STTLink) -> STTLink | None:
         """Work with a socket. Returns its successor when it has grown old, ``None`` when all has been said."""
@@ -178,20 +186,26 @@ class WireSTTStream(STTStream):
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if receiving in done:
                 await receiving
-                if link.finishing:
-                    return None
-                raise ModelError(f"{name} ended the recognition early.")
+                self._ended(link)
+                return None
             if sending in done:
                 await sending
                 await self._finish(receiving)
+                self._ended(link)
                 return None
             if deaf in done:
                 raise ModelError(f"{name} answered nothing for {self._stt.deadlines.deaf:g} s of speech.")
+            successor = ageing.result()
+            successor.used = True
+            if not self._quiet.is_set():  # a word may be half sent
+                self._recover(successor.codec, f"the time of a connection to {name} was up while the caller spoke")
+                successor.times = self._line.times
+                return successor
             link.sending = False
             self._wake.set()
             await sending
             handed_over = True
-            return self._hand_over(link, receiving, ageing.result())
+            return self._hand_over(link, receiving, successor)
         finally:
             running = tasks - {receiving} if handed_over else tasks
             for task in running:
@@ -199,8 +213,8 @@ class WireSTTStream(STTStream):
             await asyncio.wait(running)
             if not handed_over:
                 await link.aclose()
-                if not ageing.cancelled() and ageing.exception() is None:
-                    await ageing.result().aclose()
+            if not ageing.cancelled() and ageing.exception() is None and not ageing.result().used:
+                await ageing.result().aclose()
 
     async def _finish(self, receiving: asyncio.Task[None]) -> None:
         """All audio was sent: wait for the last finals."""
@@ -210,6 +224,14 @@ class WireSTTStream(STTStream):
         except TimeoutError:
             if self._segments.open or self._line.speech_left:
                 raise ModelError(f"{self._stt.service.name} did not give the last final.") from None
+
+    def _ended(self, link: STTLink) -> None:
+        """The service has ended the socket politely. If not all that was spoken has been settled it is asked once more; if it
+        ends like that again, there are no more words."""
+        unsettled = self._segments.open or self._line.speech_left
+        if not link.finishing or (unsettled and not self._asked_again):
+            self._asked_again = link.finishing
+            raise ModelError(f"{self._stt.service.name} ended the recognition early.")
 
     # --- growing old ---------------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ class TTSPool:
     async def _tidy(self) -> None:
         """Let go of sockets that have ended or are too old to be used."""
         for link in list(self._links):
-            if link.ended.is_set() or not (link.busy or link.room):
+            if link in self._links and (link.ended.is_set() or not (link.busy or link.room)):
                 self._links.remove(link)
                 await link.aclose()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -57,9 +58,11 @@ class FaultScript(msgspec.Struct, frozen=True):
         return cls(faults)
 
     @classmethod
-    def seeded(cls, seed: int, *, clients: int = 3, frames: int = 12) -> FaultScript:
-        """A reproducible script: the first ``clients`` connections each end badly somewhere in their first ``frames``
-        frames, with oddities on the way; the connections after them are good."""
+    def seeded(
+        cls, seed: int, *, clients: int = 3, frames: int = 12, oddities: Sequence[Kind] = ODDITIES
+    ) -> FaultScript:
+        """A reproducible script: some of the first ``clients`` connections end badly somewhere in their first ``frames``
+        frames, with ``oddities`` on the way; the connections after them are good."""
         dice = random.Random(seed)
         faults: list[Fault] = []
         for client in range(dice.randint(1, clients)):
@@ -67,7 +70,7 @@ class FaultScript(msgspec.Struct, frozen=True):
             code = dice.choice((1000, 1001, 1006, 1011, 1012, 1013))
             faults.append(Fault(kind, (client,), after=dice.randint(0, frames), code=code, status=503))
             if dice.random() < 0.5:
-                oddity = dice.choice(ODDITIES)
+                oddity = dice.choice(oddities)
                 faults.append(Fault(oddity, (client,), after=dice.randint(0, frames), seconds=dice.random() * 0.3))
         return cls(tuple(faults))
 

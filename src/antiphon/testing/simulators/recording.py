@@ -82,8 +82,10 @@ class Listener:
         start = self.seconds
         self._bytes += len(block)
         if not any(block):
-            if self._place is not None:
+            if self._place is not None and self._matches(block):
                 self._move(len(block))
+            else:
+                self._place = None
             if start - self.voiced_at > 0.2:
                 self.voiced_from = None
             return
