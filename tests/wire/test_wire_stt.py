@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from speech_calls import BEGAN, ORDER, SAID, TEXT, frames_of, text
 
-from antiphon.audio.frames import EAR_RATE, FLUSH, AudioFrame
+from antiphon.audio.frames import FLUSH
 from antiphon.errors import ModelError
 from antiphon.models.speech_codec import STTRules
 from antiphon.models.stt import STTEvent
@@ -24,19 +24,7 @@ from antiphon.testing.simulators.recording import Recording
 from antiphon.wire.faults import Service
 from antiphon.wire.stt import WireSTT
 
-SAID = ("one large coffee please", "and a croissant")
-ORDER = Recording.of(*SAID)
-TEXT = " ".join(SAID)
-BEGAN = 100.0
 MODELS = ["nova-3", "flux-general-en"]
-
-
-def frames_of(recording: Recording, *, seconds: float = 0.032) -> Iterable[AudioFrame]:
-    """The recording as the plane would give it, marked where there is speech."""
-    size = 2 * round(seconds * EAR_RATE)
-    for at in range(0, len(recording.pcm), size):
-        data = recording.pcm[at : at + size]
-        yield AudioFrame.pcm(data, EAR_RATE, at=BEGAN + at / 2 / EAR_RATE, speech=any(data))
 
 
 async def hear(stt: WireSTT, recording: Recording = ORDER, *, flush: bool = True) -> list[STTEvent]:
@@ -58,16 +46,6 @@ async def hear(stt: WireSTT, recording: Recording = ORDER, *, flush: bool = True
         return [event async for event in stream]
     finally:
         playing.cancel()
-
-
-def text(events: list[STTEvent]) -> str:
-    """What stands in the end: the last revision of each segment that has a final."""
-    last: dict[str, STTEvent] = {}
-    for event in events:
-        if event.kind in ("partial", "final"):
-            assert event.segment not in last or event.revision > last[event.segment].revision
-            last[event.segment] = event
-    return " ".join(event.text for event in last.values() if event.kind == "final" and event.text)
 
 
 class Heard(msgspec.Struct):

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from speech_calls import TEXTS, said
 
 from antiphon.audio.frames import AudioFrame
 from antiphon.errors import ModelError
@@ -16,10 +17,8 @@ from antiphon.providers import cartesia
 from antiphon.testing.loop import virtual_loop
 from antiphon.testing.simulators import Fault, FaultScript, MemoryConnector
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
-from antiphon.testing.simulators.speaking import spoken
 from antiphon.wire.tts import RETRY
 
-TEXTS = ("Your order is ready.", "Please come to the counter.", "Thank you!")
 PATIENT = msgspec.structs.replace(RETRY, delays=(0.0, 0.1, 0.3, 0.5, 0.5, 0.5, 0.5), budget=60.0)
 
 
@@ -64,16 +63,6 @@ class Call:
             finally:
                 assert self.connector.open == 0, "a socket was left open"
                 assert asyncio.all_tasks(loop) == set()
-
-
-def said(frames: list[AudioFrame], *texts: str) -> list[str]:
-    """What is heard of each text."""
-    texts = texts or TEXTS
-    vocabulary = " ".join(texts)
-    return [
-        spoken(b"".join(frame.data for frame in frames if frame.segment == segment), vocabulary)
-        for segment in range(len(texts))
-    ]
 
 
 # --- good days -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from antiphon.wire.http import HttpPool, proxy_for, read_body
 from antiphon.wire.socket import MAX_FRAME, Socket, SocketRefusedError, SpeechDeadlines
 
 REFUSAL_BODY = 64 * 1024
+HEARTBEAT = 20.0
+"""Seconds without a word from the peer after which it is pinged (RFC 6455, 5.5.2); half as long may its answer take. It
+finds an idle socket whose peer has gone before a synthesis depends on it."""
 
 
 async def _refuse(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -47,6 +50,7 @@ class AiohttpConnector:
                 compress=0,
                 max_msg_size=MAX_FRAME,
                 timeout=ClientWSTimeout(ws_close=deadlines.close),
+                heartbeat=HEARTBEAT,
                 proxy=proxy_for(url.replace("ws", "http", 1)),
             )
         except aiohttp.WSServerHandshakeError as error:

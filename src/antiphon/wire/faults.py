@@ -108,8 +108,10 @@ def connection_error(service: Service, error: Exception) -> ModelError:
             f"Nothing answers at {service.base_url} ({error.os_error.strerror or error.os_error}).",
             hint=f"Is the server running? {start}".strip(),
         )
+    # A response error's own text holds the whole address, with whatever is in its query.
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return ModelError(
-        f"The connection to {service.name} at {service.base_url} broke ({type(error).__name__}: {error}).",
+        f"The connection to {service.name} at {service.base_url} broke ({type(error).__name__}: {said[:200]}).",
         retryable=not isinstance(error, ValueError),
     )
 
@@ -117,3 +119,16 @@ def connection_error(service: Service, error: Exception) -> ModelError:
 def deadline_error(service: Service, what: str, seconds: float) -> ModelError:
     """The error for a deadline that passed: ``what`` was waited for in vain."""
     return ModelError(f"{service.name} at {service.base_url} gave no {what} within {seconds:g} s.")
+
+
+def error_without_key(error: ModelError, key: str) -> ModelError:
+    """The same error, the key taken out wherever a service repeats it."""
+    if len(key) < 8 or key not in str(error):  # shorter ones are placeholders
+        return error
+    return ModelError(
+        error.message.replace(key, "***"),
+        hint=error.hint.replace(key, "***"),
+        retryable=error.retryable,
+        status=error.status,
+        retry_after=error.retry_after,
+    )

@@ -14,7 +14,7 @@ from antiphon.errors import ModelError
 from antiphon.models.speech_codec import TranscriptionCodec
 from antiphon.models.stream_adapters import BatchSTT
 from antiphon.models.stt import STTEvent
-from antiphon.wire.faults import Service
+from antiphon.wire.faults import Service, error_without_key
 from antiphon.wire.retry import RetryPolicy
 from antiphon.wire.stt import RETRY, Sleep
 
@@ -41,6 +41,7 @@ class HttpSTT(BatchSTT):
         self.provider, self.model = service.name, service.model
         self.service, self.codec, self.retry, self.sleep = service, codec, retry, sleep
         self.headers = codec.authorise(key) if key else {}
+        self._key = key
         self._deadlines, self._pool, self._owns_pool = deadlines, pool, pool is None
 
     def __repr__(self) -> str:
@@ -70,7 +71,7 @@ class HttpSTT(BatchSTT):
             except ModelError as error:
                 wait = self.retry.wait(error, attempt=attempt, elapsed=loop.time() - began)
                 if wait is None:
-                    raise
+                    raise error_without_key(error, self._key) from None
             attempt += 1
             if wait > 0:
                 await self.sleep(wait)

@@ -16,7 +16,7 @@ from antiphon.models.capabilities import TTSCapabilities
 from antiphon.models.endings import ServiceError, failure_of
 from antiphon.models.speech_codec import Sound, SpeechRequestCodec, TTSSignal, Words
 from antiphon.models.tts import TTS, TTSStream
-from antiphon.wire.faults import Service
+from antiphon.wire.faults import Service, error_without_key
 from antiphon.wire.retry import RetryPolicy
 from antiphon.wire.tts import RETRY, Sleep
 from antiphon.wire.whole_samples import WholeSamples
@@ -47,6 +47,7 @@ class HttpTTS(TTS):
         self.capabilities = capabilities or TTSCapabilities()
         self.sample_rate = codec.rate
         self.headers = codec.authorise(key) if key else {}
+        self._key = key
         self._deadlines, self._pool, self._owns_pool = deadlines, pool, pool is None
 
     def __repr__(self) -> str:
@@ -57,6 +58,10 @@ class HttpTTS(TTS):
         from antiphon.wire.http import Deadlines
 
         return self._deadlines or Deadlines(first=5.0, between=3.0)
+
+    @property
+    def key(self) -> str:
+        return self._key
 
     @property
     def pool(self) -> HttpPool:
@@ -138,7 +143,7 @@ class HttpTTSStream(TTSStream):
             except ModelError as error:
                 wait = None if given else tts.retry.wait(error, attempt=attempt, elapsed=loop.time() - began)
                 if wait is None:
-                    raise
+                    raise error_without_key(error, tts.key) from None
             attempt += 1
             if wait > 0:
                 await tts.sleep(wait)

@@ -13,6 +13,8 @@ from yarl import URL
 from antiphon.errors import ConfigurationError
 from antiphon.wire.address import is_loopback
 
+PLACEHOLDER = "none"
+
 
 def key_for(
     name: str,
@@ -25,8 +27,8 @@ def key_for(
     environ: Mapping[str, str] | None = None,
 ) -> str:
     """The key for a service. ``variable``: the environment variable it is read from. ``where``: the page where one is made.
-    ``home``: the service's own address: the key in the variable goes there and to this machine (a simulator, a proxy), to no
-    other host unless it was ``given``.
+    ``home``: the service's own address: the key in the variable goes there and nowhere else. A simulator or a proxy on this
+    machine gets a placeholder unless a key was ``given``.
 
     Raises ``ConfigurationError`` where there is none.
     """
@@ -39,7 +41,7 @@ def key_for(
             return found
         raise ConfigurationError(f"{name} needs an API key.", hint=f"Set {variable}. Keys are made at {where}.")
     if is_loopback(host):
-        return found or "none"
+        return PLACEHOLDER
     raise ConfigurationError(
         f"{name} at {host} needs a key of its own: {variable} is for {URL(home).host}.", hint="Pass api_key=."
     )

@@ -11,10 +11,10 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from antiphon.errors import ModelError
-from antiphon.models.endings import Closed, Ending, Failure, Refused, ServiceError
+from antiphon.models.endings import Closed, Ending, Refused, ServiceError
 from antiphon.models.speech_codec import ConnectSpec, Frame, Ready, STTCodec, TTSCodec
 from antiphon.wire.address import socket_url
-from antiphon.wire.faults import Service, deadline_error
+from antiphon.wire.faults import Service, deadline_error, error_without_key
 
 MAX_FRAME = 4 * 1024 * 1024
 """Bytes of one message that is taken; a longer one ends the socket."""
@@ -97,6 +97,7 @@ async def open_socket(
                         return socket
             return socket
     except SocketRefusedError as refused:
+        await _drop(socket)
         raise ending_error(codec, refused.refused, key) from None
     except TimeoutError:
         await _drop(socket)
@@ -104,6 +105,9 @@ async def open_socket(
     except ConnectionError as error:
         await _drop(socket)
         raise ending_error(codec, Closed(1006, str(error)), key) from None
+    except ModelError as error:
+        await _drop(socket)
+        raise error_without_key(error, key) from None
     except BaseException:
         await _drop(socket)
         raise
@@ -116,20 +120,12 @@ async def _drop(socket: Socket | None) -> None:
 
 def ending_error(codec: STTCodec | TTSCodec, ending: Ending, key: str) -> ModelError:
     """The error for an ending, as the codec rules. A key that the service repeats is taken out."""
-    return failure_error(codec.classify(ending), key)
-
-
-def failure_error(failure: Failure, key: str) -> ModelError:
-    """The typed error of a failure, without the key."""
-    return ModelError(
-        without_key(failure.message, key),
-        hint=without_key(failure.hint, key),
+    failure = codec.classify(ending)
+    error = ModelError(
+        failure.message,
+        hint=failure.hint,
         retryable=failure.retryable,
         status=failure.status or None,
         retry_after=failure.retry_after,
     )
-
-
-def without_key(text: str, key: str) -> str:
-    """``text`` with the key, wherever a service repeats it, taken out."""
-    return text.replace(key, "***") if key else text
+    return error_without_key(error, key)
