@@ -186,7 +186,7 @@ def test_a_socket_that_takes_audio_and_answers_nothing_is_found_while_the_caller
     heard = run("nova-3", Fault("silent", after=2), recording=speech)
     assert heard.text == " ".join(word.text for word in speech.words)
     found = heard.events.index(next(event for event in heard.events if event.kind == "reconnected"))
-    assert "answered nothing" in heard.events[found].text
+    assert "answers nothing" in heard.events[found].text
     next_word = next(event for event in heard.events[found:] if event.kind == "partial" and event.text)
     assert next_word.end - BEGAN < 0.3 + 0.6 + 3.0
 

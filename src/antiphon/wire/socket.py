@@ -26,13 +26,14 @@ class SpeechDeadlines(msgspec.Struct, frozen=True):
     """Seconds.
 
     ``connect``: until the socket is open and ready. ``send``: one frame may wait for the peer to take it. ``deaf``: of
-    speech without any answer. ``finish``: for the last finals once there is no more audio. ``first``: from a text to its
+    speech without any answer. ``final``: from asking for a final to any answer. ``finish``: for the last finals once there is no more audio. ``first``: from a text to its
     first audio. ``between``: between two pieces of a text's audio. ``close``: the closing handshake.
     """
 
     connect: float = 2.0
     send: float = 2.0
     deaf: float = 2.0
+    final: float = 1.0
     finish: float = 3.0
     first: float = 3.0
     between: float = 3.0

@@ -17,7 +17,8 @@ from antiphon.wire.socket import Socket, SpeechDeadlines, ending_error
 
 
 class STTLink:
-    """``number``: counts a stream's sockets. ``said``: takes each signal, ``sent`` the seconds of audio as they are sent. ``key``: taken out of errors."""
+    """``number``: counts a stream's sockets. ``said``: takes each signal, ``sent`` the seconds of audio as they are sent. ``asked``: the
+    service was asked for a final. ``key``: taken out of errors."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class STTLink:
         deadlines: SpeechDeadlines,
         said: Callable[[STTLink, STTSignal], None],
         sent: Callable[[float], None],
+        asked: Callable[[], None],
     ) -> None:
         self.number, self.codec, self.socket, self.times = number, codec, socket, times
         self.opened = asyncio.get_running_loop().time()
@@ -40,7 +42,8 @@ class STTLink:
         self.billed = 0.0
         self.used = False
         """Whether a stream has taken over a socket that was opened ahead for it."""
-        self._key, self._deadlines, self._said, self._sent = key, deadlines, said, sent
+        self._key, self._deadlines = key, deadlines
+        self._said, self._sent, self._asked = said, sent, asked
         self._resampler: object = None
 
     async def send_audio(self, line: AudioLine, wake: asyncio.Event) -> None:
@@ -93,8 +96,9 @@ class STTLink:
             pcm = b"".join(frame.data or bytes(2 * frame.samples) for frame in chunk.frames)
             self._sent(sum(frame.duration for frame in chunk.frames))
             await self._send(self.codec.encode(Audio(self._at_rate(pcm))))
-        if chunk.flush:
-            await self._send(self.codec.encode(Finalize()))
+        if chunk.flush and (frames := self.codec.encode(Finalize())):
+            await self._send(frames)
+            self._asked()
 
     async def _keep_alive(self) -> None:
         rules = self.codec.rules

@@ -48,6 +48,7 @@ class WireSTTStream(STTStream):
         self._retiring: set[asyncio.Task[None]] = set()
         self._unanswered = 0.0
         self._answered = False
+        self._answer_due: asyncio.TimerHandle | None = None
         self._deaf = asyncio.Event()
         self._quiet = asyncio.Event()
         self._why, self._again = "", 0.0
@@ -154,6 +155,7 @@ class WireSTTStream(STTStream):
             deadlines=self._stt.deadlines,
             said=self._said,
             sent=self._stt.sent,
+            asked=self._asked_for_final,
         )
 
     def _recover(self, codec: STTCodec, why: str) -> None:
@@ -174,6 +176,7 @@ class WireSTTStream(STTStream):
     async def _use(self, link: STTLink) -> STTLink | None:
         """Work with a socket. Returns its successor when it has grown old, ``None`` when all has been said."""
         self._unanswered = 0.0
+        self._stop_waiting()
         self._deaf.clear()
         name = self._stt.service.name
         sending = asyncio.create_task(link.send_audio(self._line, self._wake), name="stt-send")
@@ -194,7 +197,7 @@ class WireSTTStream(STTStream):
                 self._ended(link)
                 return None
             if deaf in done:
-                raise ModelError(f"{name} answered nothing for {self._stt.deadlines.deaf:g} s of speech.")
+                raise ModelError(f"{name} takes the caller's audio and answers nothing.")
             successor = ageing.result()
             successor.used = True
             if not self._quiet.is_set():  # a word may be half sent
@@ -207,6 +210,7 @@ class WireSTTStream(STTStream):
             handed_over = True
             return self._hand_over(link, receiving, successor)
         finally:
+            self._stop_waiting()
             running = tasks - {receiving} if handed_over else tasks
             for task in running:
                 task.cancel()
@@ -299,9 +303,21 @@ class WireSTTStream(STTStream):
             else:
                 logger.debug("%s: notice %s %s", self._stt, signal.code, signal.message)
 
+    def _asked_for_final(self) -> None:
+        """A service that hears answers that soon; one whose caller says little would be found deaf too late by that alone."""
+        if self._answer_due is None:
+            loop = asyncio.get_running_loop()
+            self._answer_due = loop.call_later(self._stt.deadlines.final, self._deaf.set)
+
     def _heard_something(self) -> None:
         self._unanswered = 0.0
+        self._stop_waiting()
         self._answered = True
+
+    def _stop_waiting(self) -> None:
+        if self._answer_due is not None:
+            self._answer_due.cancel()
+            self._answer_due = None
 
     def _give(self, event: STTEvent) -> None:
         if event.kind != "partial" or self._events.qsize() < MAX_WAITING:
