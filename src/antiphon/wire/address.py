@@ -6,8 +6,7 @@ Owns: the rule that keys and callers' voices do not travel unencrypted. Never: s
 from __future__ import annotations
 
 import ipaddress
-
-from yarl import URL
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from antiphon.errors import ConfigurationError
 from antiphon.models.speech_codec import ConnectSpec
@@ -19,22 +18,25 @@ _HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
     """The base URL of a speech service, without a slash at its end. Raises ``ConfigurationError`` for one that is no
     address, and for an unencrypted one of another machine unless ``allow_insecure``."""
-    try:
-        parts = URL(url)
-        host, scheme = parts.host or "", parts.scheme
-    except (ValueError, IndexError):  # yarl raises the latter for brackets with nothing in them
-        host = scheme = ""
-    if scheme not in _SOCKET or not host:
+    parts = _parts(url)
+    if parts is None or parts.scheme not in _SOCKET or not parts.hostname:
         raise ConfigurationError(f"{url!r} is not an address.", hint="Write https://HOST or wss://HOST.")
-    if parts.user or parts.password:
+    if parts.username or parts.password:
         raise ConfigurationError("A base URL must not hold a password.", hint="Pass the key as api_key=.")
-    if scheme in ("http", "ws") and not is_loopback(host) and not allow_insecure:
+    if parts.query or parts.fragment:
+        raise ConfigurationError("A base URL ends with its path.", hint="Pass the service's parameters as options=.")
+    if parts.scheme in ("http", "ws") and not is_loopback(parts.hostname) and not allow_insecure:
         raise ConfigurationError(
-            f"{parts.origin()} is not encrypted: the key and the caller's voice could be read on the way.",
+            f"{parts.scheme}://{parts.netloc} is not encrypted: the key and the caller's voice could be read on the way.",
             hint="Use https:// or wss://, or pass allow_insecure=True (ANTIPHON_ALLOW_INSECURE=1 for model strings) for a network that "
             "you trust.",
         )
     return url.rstrip("/")
+
+
+def host_of(url: str) -> str:
+    """The host of an address that was checked."""
+    return urlsplit(url).hostname or ""
 
 
 def is_loopback(host: str) -> bool:
@@ -47,11 +49,20 @@ def is_loopback(host: str) -> bool:
 
 def socket_url(base_url: str, spec: ConnectSpec) -> str:
     """The address of a socket."""
-    url = URL(base_url.rstrip("/") + spec.path)
-    return str(url.with_scheme(_SOCKET[url.scheme]).extend_query(list(spec.query)))
+    parts = urlsplit(base_url.rstrip("/") + spec.path)
+    return parts._replace(scheme=_SOCKET[parts.scheme], query=urlencode(spec.query)).geturl()
 
 
 def http_url(base_url: str) -> str:
     """The base URL for requests, whichever kind it was written as."""
-    url = URL(base_url)
-    return str(url.with_scheme(_HTTP[url.scheme])).rstrip("/")
+    parts = urlsplit(base_url)
+    return parts._replace(scheme=_HTTP[parts.scheme]).geturl().rstrip("/")
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (read for its check)
+    except ValueError:
+        return None
+    return parts

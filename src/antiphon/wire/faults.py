@@ -6,7 +6,6 @@ Owns: status, headers and socket errors -> ``ModelError``. Never: retries, socke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -70,6 +69,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After")
     if (seconds := _number(value)) is not None:
         return seconds
+    from email.utils import parsedate_to_datetime  # here: few answers have such a date, and its import is slow
+
     try:
         wait = (parsedate_to_datetime(value or "") - parsedate_to_datetime(headers.get("Date") or "")).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):

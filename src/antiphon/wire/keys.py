@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from yarl import URL
-
 from antiphon.errors import ConfigurationError
-from antiphon.wire.address import is_loopback
+from antiphon.wire.address import host_of, is_loopback
 
 PLACEHOLDER = "none"
 
@@ -34,14 +32,14 @@ def key_for(
     """
     if given is not None and given.strip():
         return given.strip()
-    host = URL(base_url).host or ""
+    host = host_of(base_url)
     found = (os.environ if environ is None else environ).get(variable, "").strip()
-    if host == URL(home).host:
+    if host == host_of(home):
         if found:
             return found
         raise ConfigurationError(f"{name} needs an API key.", hint=f"Set {variable}. Keys are made at {where}.")
     if is_loopback(host):
         return PLACEHOLDER
     raise ConfigurationError(
-        f"{name} at {host} needs a key of its own: {variable} is for {URL(home).host}.", hint="Pass api_key=."
+        f"{name} at {host} needs a key of its own: {variable} is for {host_of(home)}.", hint="Pass api_key=."
     )
