@@ -108,3 +108,29 @@ def test_other_async_tests_are_left_alone(tests: pytest.Pytester) -> None:
     pytester.makepyfile("async def test_other():\n    pass\n")
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     assert result.parseoutcomes().get("passed", 0) == 0
+
+
+def test_a_simulated_service_in_a_plain_test(tests: pytest.Pytester) -> None:
+    outcome(
+        tests,
+        """
+from antiphon.testing.simulators.speaking import spoken
+from antiphon.wire.resolve import tts_from_string
+
+def test_voice(simulator):
+    url = simulator("cartesia", speed=0, ttfb=0)
+
+    async def say():
+        tts = tts_from_string("cartesia/sonic-3@" + url)
+        stream = tts.stream()
+        stream.push_text("Hi there.")
+        stream.end_input()
+        frames = [frame async for frame in stream]
+        await tts.aclose()
+        return b"".join(frame.data for frame in frames)
+
+    assert spoken(asyncio.run(say()), "Hi there.") == "Hi there."
+    assert len(simulator.of(url).clients) == 1
+""",
+        passed=1,
+    )

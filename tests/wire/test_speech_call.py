@@ -100,6 +100,14 @@ def test_a_service_that_rules_on_turns_is_followed() -> None:
     assert call.history == WHOLE
 
 
+@pytest.mark.parametrize("kind", ["abort", "silent", "refuse"])
+@pytest.mark.parametrize("after", [2, 5, 9])
+def test_a_service_that_rules_on_turns_and_is_lost_within_one_is_followed_on(kind: Any, after: int) -> None:
+    options = {"model": "flux-general-en", "turn_handling": TurnHandlingOptions(turn_detection="stt")}
+    call = hold_a_call(ears=FaultScript.of(Fault(kind, after=after)), **options)
+    assert call.history == WHOLE
+
+
 @pytest.mark.parametrize("model", ["nova-3", "flux-general-en"])
 @pytest.mark.parametrize("kind", ["abort", "close", "silent", "vanish", "refuse"])
 def test_a_recogniser_lost_in_the_middle_of_a_word_changes_nothing(kind: Any, model: str) -> None:

@@ -22,6 +22,7 @@ from antiphon.testing.simulators import Fault, FaultScript, MemoryConnector
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
 from antiphon.testing.simulators.recording import Recording
 from antiphon.wire.faults import Service
+from antiphon.wire.socket import SpeechDeadlines
 from antiphon.wire.stt import WireSTT
 
 MODELS = ["nova-3", "flux-general-en"]
@@ -163,6 +164,8 @@ def test_a_lost_socket_loses_no_word(model: str, kind: Any, after: int) -> None:
     assert heard.text == TEXT and heard.lost == 0.0
     lost = [event for event in heard.events if event.kind == "reconnected"]
     assert heard.stt.usage.sockets == 2 and len(lost) == heard.stt.usage.lost <= 1
+    finals = [event for event in heard.events if event.kind == "final" and event.text]
+    assert [event.start for event in finals] == pytest.approx([BEGAN + 0.3, BEGAN + 2.7], abs=0.05), "capture times"
     again = sum(event.seconds for event in lost)
     assert heard.stt.usage.seconds == pytest.approx(ORDER.seconds + again, abs=0.1)
 
@@ -172,6 +175,16 @@ def test_a_lost_socket_loses_no_word(model: str, kind: Any, after: int) -> None:
 def test_odd_frames_change_nothing(model: str, kind: Any) -> None:
     heard = run(model, Fault(kind, clients=None, after=1, seconds=0.1))
     assert heard.text == TEXT and heard.stt.usage.lost == 0
+
+
+def test_a_service_that_reads_no_more_fills_no_memory_and_is_left() -> None:
+    """What is under way is bounded, and then sending has a time limit: found even where nothing else would tell."""
+    speech = Recording.of(" ".join(f"word{n}" for n in range(60)), "done")
+    trusting = SpeechDeadlines(deaf=1_000.0, final=1_000.0)
+    heard = run("nova-3", Fault("unread", after=1), recording=speech, deadlines=trusting)
+    assert "took no audio" in next(event.text for event in heard.events if event.kind == "reconnected")
+    assert heard.text == " ".join(word.text for word in speech.words)
+    assert len(heard.simulator.clients) == 2
 
 
 def test_a_frame_that_is_too_big_costs_the_socket_alone() -> None:

@@ -1,4 +1,4 @@
-"""The pytest plugin: the ``call`` and ``virtual_loop`` fixtures, and async tests on the virtual clock.
+"""The pytest plugin: the ``call``, ``simulator`` and ``virtual_loop`` fixtures, and async tests on the virtual clock.
 
 Installed with Antiphon. It touches only tests that ask for it, by a fixture or by ``@pytest.mark.call``.
 """
@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from antiphon.testing.loop import VirtualLoop
+    from antiphon.testing.simulators.threaded import ThreadedSimulators
 
 _FIXTURES = ("call", "virtual_loop")
 
@@ -58,6 +59,19 @@ def call(call_seed: int) -> Any:
         return Simulation(agent, caller, **options).run()
 
     return make
+
+
+@pytest.fixture
+def simulator() -> Iterator[ThreadedSimulators]:
+    """Simulated services on loopback, by name: ``url = simulator("deepgram", recordings=[...])`` is the base URL of one
+    (``"deepgram/nova-3@" + url`` is a model string); ``simulator.of(url)`` is the simulator itself, which knows its clients.
+
+    They run on a thread of their own until the test ends. Options: as for the simulator's class (``faults=`` and others).
+    """
+    from antiphon.testing.simulators.threaded import ThreadedSimulators as Simulators
+
+    with Simulators() as simulators:
+        yield simulators
 
 
 @pytest.fixture
