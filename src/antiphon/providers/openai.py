@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from antiphon.providers.llm_rows import row
 from antiphon.providers.model_facts import facts_of
+from antiphon.providers.openai_audio import KEY_VARIABLE as KEY_VARIABLE
+from antiphon.providers.openai_audio import KEYS_AT as KEYS_AT
 from antiphon.providers.openai_audio import STT as STT
 from antiphon.providers.openai_audio import TTS as TTS
 from antiphon.providers.options import given, merged
