@@ -70,7 +70,10 @@ STT_FAULTS = {
 def test_the_scripted_models_pass_with_their_faults() -> None:
     reports = [
         run(
-            check_llm(lambda: ScriptedLLM(SCRIPT), rig=rig(lambda fault: ScriptedLLM(SCRIPT, faults=fault), LLM_FAULTS))
+            check_llm(
+                lambda: ScriptedLLM(SCRIPT, images=True, audio=True),
+                rig=rig(lambda fault: ScriptedLLM(SCRIPT, faults=fault), LLM_FAULTS),
+            )
         ),
         run(check_tts(ScriptedTTS, rig=rig(lambda fault: ScriptedTTS(faults=fault), TTS_FAULTS))),
         run(

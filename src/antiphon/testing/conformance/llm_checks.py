@@ -7,13 +7,16 @@ sentence, ``BOOK`` one tool call, ``BOOK_TWICE`` two at once.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
 
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import FunctionCall, FunctionCallOutput
+from antiphon.chat.media import AudioContent, ImageContent
 from antiphon.errors import ModelError
 from antiphon.models.llm import LLM, ChatChunk, ToolCallDelta, ToolChoice, ToolSpec
+from antiphon.models.multipart import wav_bytes
 from antiphon.testing.conformance.declared import check_declared, new_report
 from antiphon.testing.conformance.fault_table import Fault, faults_of
 from antiphon.testing.conformance.report import Report
@@ -33,6 +36,10 @@ TOOL = ToolSpec(
         "required": ["day"],
     },
 )
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mP4z8BAEmIY1TCqYfhqAACQ+f8B8u7oVwAAAABJRU5ErkJggg=="
+)
+"""Red, 16 by 16, PNG."""
 CANCEL_WITHIN = 1.0
 """Seconds in which a request that is given up must be gone."""
 
@@ -128,6 +135,18 @@ async def check_llm(make: Callable[[], LLM], *, rig: Rig | None = None, live: bo
         await llm.prefill(chat_ctx=asking("Say exactly"))
         must(text_of(await answer(llm, asking(SAY))), "no answer after reading ahead")
 
+    async def images(llm: LLM) -> str:
+        return await takes(llm, ImageContent(data=PICTURE, mime="image/png"))
+
+    async def audio(llm: LLM) -> str:
+        return await takes(llm, AudioContent(data=wav_bytes(bytes(16_000), 16_000)))
+
+    async def takes(llm: LLM, part: ImageContent | AudioContent) -> str:
+        context = ChatContext.empty()
+        context.add_message(role="user", content=[part, SAY])
+        must(text_of(await answer(llm, context)), "no answer")
+        return "it was taken; what is in it was not asked"
+
     for name, scene in (
         ("streams_text", says),
         ("cancels_at_once", cancels),
@@ -136,7 +155,14 @@ async def check_llm(make: Callable[[], LLM], *, rig: Rig | None = None, live: bo
         ("history_with_tools", reads_history),
     ):
         report.checks.append(await run_check("contract", name, make, scene))
-    shown = {"tools": tools, "parallel_tools": parallel_tools, "usage": usage, "prefill": prefill}
+    shown = {
+        "tools": tools,
+        "parallel_tools": parallel_tools,
+        "usage": usage,
+        "prefill": prefill,
+        "images": images,
+        "audio": audio,
+    }
     await check_declared(report, make, shown)
     if rig is not None:
         for fault in faults_of("llm"):

@@ -32,10 +32,10 @@ OFFERS: dict[tuple[str, str], Offer] = {
     ("tts", "deepgram"): Offer(least=("streaming",)),
     ("tts", "openai"): Offer(),
     ("tts", "rime"): Offer(least=("streaming", "word_times")),
-    ("llm", "openai"): Offer(least=("tools", "parallel_tools", "usage", "images"), more=("audio",)),
-    ("llm", "anthropic"): Offer(least=("tools", "parallel_tools", "usage", "images")),
-    ("llm", "gemini"): Offer(least=("tools", "parallel_tools", "usage", "images"), more=("audio",)),
-    ("llm", "google"): Offer(least=("tools", "parallel_tools", "usage", "images"), more=("audio",)),
+    ("llm", "openai"): Offer(least=("tools", "parallel_tools", "usage"), more=("images", "audio")),
+    ("llm", "anthropic"): Offer(least=("tools", "parallel_tools", "usage"), more=("images",)),
+    ("llm", "gemini"): Offer(least=("tools", "parallel_tools", "usage"), more=("images", "audio")),
+    ("llm", "google"): Offer(least=("tools", "parallel_tools", "usage"), more=("images", "audio")),
 }
 """By kind and provider."""
 
