@@ -335,3 +335,20 @@ def test_a_voice_behind_a_socket_is_gone_on_with_behind_its_last_word(frames: in
         return [word.text for frame in made for word in frame.words]
 
     assert run(main()) == " ".join(texts).split()
+
+
+@pytest.mark.parametrize(("faults", "tokens"), [(LLMFaults(status=429), 0), (LLMFaults(never=True), 4)])
+def test_a_refusal_costs_nothing_and_a_request_that_was_given_up_is_reckoned(faults: LLMFaults, tokens: int) -> None:
+    async def main() -> list[Metered]:
+        used: list[Metered] = []
+        context = ChatContext.empty()
+        context.add_message(role="user", content="When are you open?")
+        with metering(used.append):
+            llm = resolve("llm", FallbackAdapter([ScriptedLLM(faults=faults), ScriptedLLM(ANSWER)]))
+            assert [chunk async for chunk in llm.chat(chat_ctx=context)]
+            await llm.aclose()
+        return used
+
+    first, second = run(main())
+    assert (first.prompt_tokens, first.wasted, first.estimated) == (tokens, True, tokens > 0)
+    assert second.completion_tokens == len(ANSWER.split()) and not second.wasted and not second.estimated

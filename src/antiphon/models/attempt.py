@@ -33,7 +33,7 @@ class Readable(Protocol[T_co]):
 class Attempt(Generic[T, U]):
     """``open``: makes the stream; what it raises is the attempt's failure. ``accept``: called with each item as it comes;
     gives what the reader gets of it. ``waits``: whether the model owes something right now; where it does, and nothing
-    comes for ``patience`` s (``None``: for ever), the attempt fails with ``overdue``."""
+    comes for ``patience`` s (``None``: for ever), the attempt fails with ``overdue`` and is ``timed_out``."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Attempt(Generic[T, U]):
         self._watch: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
         self._ended = False
+        self.timed_out = False
         self._loop = asyncio.get_running_loop()
         self._last, self._held = self._loop.time(), False
         self._task = self._loop.create_task(self._run(), name=f"antiphon:attempt:{name}")
@@ -81,7 +82,11 @@ class Attempt(Generic[T, U]):
     def owes(self) -> None:
         """The model was given something to answer: watch it, unless it is watched."""
         if self._watch is None and self._patience is not None and self._waits():
-            self._watch = self._loop.call_later(self._patience, self.fail, ModelError(self._overdue))
+            self._watch = self._loop.call_later(self._patience, self._late)
+
+    def _late(self) -> None:
+        self.timed_out = True
+        self.fail(ModelError(self._overdue))
 
     @property
     def silent_for(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -70,7 +71,7 @@ class Availability(Generic[M]):
         self.owned: Sequence[M] = ()
         self.listener: Callable[[AvailabilityChanged], None] | None = None
         self._trial = trial
-        self._timers: dict[Member[M], asyncio.TimerHandle] = {}
+        self._timers: dict[Member[M], tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -92,7 +93,7 @@ class Availability(Generic[M]):
         """It answered: it is in its place again."""
         timer = self._timers.pop(member, None)
         if timer is not None:
-            timer.cancel()
+            _on(timer[0], asyncio.get_running_loop(), timer[1].cancel)
         if not member.available:
             member.available, member.error = True, ""
             self._tell(member)
@@ -115,13 +116,15 @@ class Availability(Generic[M]):
     async def aclose(self) -> None:
         """No more trials."""
         self._closed = True
-        for timer in self._timers.values():
-            timer.cancel()
+        here = asyncio.get_running_loop()
+        for loop, timer in self._timers.values():
+            _on(loop, here, timer.cancel)
         self._timers.clear()
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)
+        tasks = list(self._tasks)
+        for task in tasks:
+            _on(task.get_loop(), here, task.cancel)
+        if own := [task for task in tasks if task.get_loop() is here]:
+            await asyncio.wait(own, timeout=1.0)
         await asyncio.gather(*(model.aclose() for model in self.owned), return_exceptions=True)
 
     def _tell(self, member: Member[M]) -> None:
@@ -138,10 +141,12 @@ class Availability(Generic[M]):
         if self._closed or member in self._timers or len(self.members) == 1:
             return
         wait = min(LONGEST_WAIT, FIRST_TRIAL * 2**member.trials)
-        self._timers[member] = asyncio.get_running_loop().call_later(wait, self._try, member)
+        loop = asyncio.get_running_loop()
+        self._timers[member] = loop, loop.call_later(wait, self._try, member)
 
     def _try(self, member: Member[M]) -> None:
-        del self._timers[member]
+        if self._timers.pop(member, None) is None:
+            return
         task = asyncio.get_running_loop().create_task(self._run(member), name=f"antiphon:trial:{member.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -158,6 +163,15 @@ class Availability(Generic[M]):
         else:
             member.trials += works is not None
             self._try_later(member)
+
+
+def _on(loop: asyncio.AbstractEventLoop, here: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    """Call it on its loop: a node that the user has overridden asks on the user's, all others on the core's."""
+    if loop is here:
+        call()
+        return
+    with suppress(RuntimeError):  # the loop is closed, and all that was on it
+        loop.call_soon_threadsafe(call)
 
 
 def common(rows: Sequence[Any]) -> Any:

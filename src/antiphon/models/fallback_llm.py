@@ -71,8 +71,12 @@ class LLMAttempt(Attempt[ChatChunk, ChatChunk]):
             )
         return [chunk]
 
+    def begun(self, error: BaseException | None) -> bool:
+        """Whether the service has begun to work, which it bills: a refusal or a lost connection costs nothing."""
+        return error is None or self.given or self.timed_out
+
     async def end(self, *, wasted: bool, billed: bool = True) -> None:
-        """Close it and meter it. ``billed``: the service began to work (a refusal costs nothing)."""
+        """Close it and meter it. ``billed``: the service began to work."""
         await self.aclose()
         use = msgspec.structs.replace(self._usage, requests=1, wasted=wasted)
         if not self._told and billed:
@@ -164,8 +168,7 @@ class _FallbackLLMStream(LLMStream):
             finally:
                 if error is None and attempt.silent_for > self._owner.attempt_timeout:
                     availability.failed(member, "It stopped in the middle of its answer.")
-                status = getattr(error, "status", None)
-                await attempt.end(wasted=error is not None and not attempt.given, billed=status is None)
+                await attempt.end(wasted=error is not None and not attempt.given, billed=attempt.begun(error))
             if error is None:
                 availability.worked(member)
                 return

@@ -251,7 +251,8 @@ class _FallbackSTTStream(STTStream):
 
     def _said(self, event: STTEvent, attempt: int) -> STTEvent:
         """Keep the account of what is covered; another stream's segments are others."""
-        self._unanswered = 0.0
+        if event.kind != "reconnected":
+            self._unanswered = 0.0
         if event.segment:
             event = msgspec.structs.replace(event, segment=f"{attempt}.{event.segment}")
         if event.kind == "reconnected":

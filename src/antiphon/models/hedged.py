@@ -129,4 +129,4 @@ class _HedgedStream(LLMStream):
         runner.task.cancel()
         await asyncio.wait({runner.task})
         error = None if runner.task.cancelled() else runner.task.exception()
-        await runner.attempt.end(wasted=wasted, billed=getattr(error, "status", None) is None)
+        await runner.attempt.end(wasted=wasted, billed=runner.attempt.begun(error))
