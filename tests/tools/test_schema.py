@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -223,3 +223,24 @@ def test_a_null_where_nothing_was_said_is_nothing() -> None:
     given: dict[str, Any] = dict.fromkeys("abcdefg")
     assert without_nulls(given, raw) == dict.fromkeys("acdeg")
     assert without_nulls([None], raw) == [None] and without_nulls(None, raw) is None
+
+
+def test_times_of_day_say_their_form_and_may_be_short() -> None:
+    @function_tool
+    def wake(at: time, until: datetime | None = None, also: list[time] | None = None, note: str = "") -> None:
+        """Wake somebody."""
+
+    shown = wake.spec.parameters["properties"]
+    assert shown["at"] == {"type": "string", "format": "time"}
+    assert shown["until"]["anyOf"][0] == {"type": "string", "format": "date-time"}
+    assert shown["also"]["anyOf"][0]["items"] == {"type": "string", "format": "time"}
+    got = wake.parse('{"at": "9:30", "until": "2026-11-24T07:15", "also": ["06:00", "06:05:30"], "note": "9:30"}')
+    assert got == {
+        "at": time(9, 30),
+        "until": datetime(2026, 11, 24, 7, 15),
+        "also": [time(6), time(6, 5, 30)],
+        "note": "9:30",
+    }
+    for wrong in ('{"at": "25:00"}', '{"at": "9:5"}', '{"at": "half past nine"}', '{"at": 9}'):
+        with pytest.raises(ToolError):
+            wake.parse(wrong)

@@ -6,10 +6,15 @@ msgspec does both. Where a hint names a pydantic type, pydantic does: it is impo
 
 from __future__ import annotations
 
+import functools
+import operator
+import re
+import types
 import typing
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from datetime import datetime, time
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -55,16 +60,57 @@ def _is_pydantic(hint: Any) -> bool:
 
 
 Made = tuple[dict[str, Any], Callable[[dict[str, Any]], Any]]
+TIMED: dict[Any, Any] = {
+    kind: Annotated[kind, msgspec.Meta(extra_json_schema={"format": form})]
+    for kind, form in ((time, "time"), (datetime, "date-time"))
+}
+"""Times with their format, which msgspec leaves out where they need no time zone: a model has to know it."""
+
+SHORT_TIME = re.compile(r"(?:\d{4}-\d\d-\d\d[T ])?\d\d?:\d\d")
+
+
+def _timed(hint: Any) -> Any:
+    """The hint with ``TIMED`` in it, also inside lists, dicts and unions."""
+    inner = typing.get_args(hint)
+    if not inner or typing.get_origin(hint) in (typing.Literal, Annotated):
+        return TIMED.get(hint, hint) if isinstance(hint, type) else hint
+    new = tuple(_timed(one) for one in inner)
+    if new == inner:
+        return hint
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return functools.reduce(operator.or_, new)
+    return typing.get_origin(hint)[new]
+
+
+def _with_seconds(value: Any, schema: Any, defs: dict[str, Any]) -> Any:
+    """Times of day as people and models write them ("9:30"), in the form that msgspec reads."""
+    options = [defs.get(str(one.get("$ref")).rpartition("/")[2], one) for one in (schema, *schema.get("anyOf", ()))]
+    if isinstance(value, str):
+        timed = any(one.get("format") in ("time", "date-time") for one in options)
+        return f"{value.rjust(5, '0')}:00" if timed and SHORT_TIME.fullmatch(value) else value
+    if isinstance(value, list):
+        inner: Any = next((one["items"] for one in options if "items" in one), {})
+        return [_with_seconds(one, inner, defs) for one in value]
+    if isinstance(value, dict):
+        fields: Any = next((one["properties"] for one in options if "properties" in one), {})
+        return {key: _with_seconds(one, fields.get(key) or {}, defs) for key, one in value.items()}
+    return value
 
 
 def _by_msgspec(name: str, fields: Sequence[tuple[str, Any, Any]]) -> Made:
+    fields = [(one, _timed(hint), default) for one, hint, default in fields]
     parts: list[Any] = [one[:2] if one[2] is REQUIRED else one for one in fields]
     kind = msgspec.defstruct(name, parts, kw_only=True, forbid_unknown_fields=True)
     schemas, components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     root = components.pop(schemas[0]["$ref"].rsplit("/", 1)[1])
     if components:
         root["$defs"] = components
-    return _untitled(root), lambda data: msgspec.convert(data, kind, strict=False)
+    schema = _untitled(root)
+
+    def convert(data: dict[str, Any]) -> Any:
+        return msgspec.convert(_with_seconds(data, schema, components), kind, strict=False)
+
+    return schema, convert
 
 
 def _by_pydantic(name: str, fields: Sequence[tuple[str, Any, Any]]) -> Made:
