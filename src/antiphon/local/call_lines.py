@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+from datetime import date
 from typing import Any
 
+from antiphon.local import spoken_times
 from antiphon.local.grammar import Grammar, quoted
 from antiphon.models.llm import ToolSpec
+
+NAME = re.compile(r"[A-Za-z_][\w.-]*")
+"""Names of tools: more than Python's, since servers of tools use dashes and dots."""
 
 
 def definitions(tool: ToolSpec) -> dict[str, Any]:
@@ -57,6 +63,8 @@ def placeholder(schema: Any, defs: dict[str, Any], name: str, depth: int = 0) ->
         if options:
             return placeholder({**options[0], **({"description": said} if said else {})}, defs, name, depth + 1)
     match schema.get("type"):
+        case "string" if schema.get("format") in spoken_times.SHOWN:
+            return f'"<{spoken_times.SHOWN[schema["format"]]}>"'
         case "string":
             return f'"<{said or name}>"'
         case "array":
@@ -89,37 +97,65 @@ def rule(grammar: Grammar, tool: ToolSpec) -> str:
     return grammar.rule(f"tool-{tool.name}", f'{quoted(tool.name + "(")} {body} ")"'.replace("  ", " "))
 
 
-def write(name: str, arguments: str) -> str:
-    """A call as the model would have written it."""
+def write(name: str, arguments: str, today: date) -> str:
+    """A call as the model would have written it ``today``."""
     try:
         values = json.loads(arguments or "{}")
     except ValueError:
         values = None
     if not isinstance(values, dict):
         return f"{name}()"
-    return f"{name}({', '.join(f'{key}={_python(value)}' for key, value in values.items() if value is not None)})"
+    return (
+        f"{name}({', '.join(f'{key}={_python(value, today)}' for key, value in values.items() if value is not None)})"
+    )
 
 
-def _python(value: Any) -> str:
+def _python(value: Any, today: date) -> str:
     """A value as Python writes it, strings in double quotes."""
     match value:
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            return json.dumps(spoken_times.in_words(value, today), ensure_ascii=False)
         case list():
-            return f"[{', '.join(map(_python, value))}]"
+            return f"[{', '.join(_python(one, today) for one in value)}]"
         case dict():
-            return f"{{{', '.join(f'{_python(key)}: {_python(one)}' for key, one in value.items())}}}"
+            return f"{{{', '.join(f'{json.dumps(key)}: {_python(one, today)}' for key, one in value.items())}}}"
         case _:
             return repr(value)
 
 
 def read(line: str) -> tuple[str, str] | None:
     """(tool name, JSON arguments) of a line; ``None`` for one that is no call (it was cut off)."""
+    name, paren, inside = line.strip().partition("(")
     try:
-        call = ast.parse(line.strip(), mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+        call = ast.parse(f"call{paren}{inside}", mode="eval").body
+        if not NAME.fullmatch(name) or not isinstance(call, ast.Call) or call.args:
             return None
         values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
-        return call.func.id, json.dumps(values, ensure_ascii=False)
+        return name, json.dumps(values, ensure_ascii=False)
     except (SyntaxError, ValueError, TypeError):
         return None
+
+
+def settle(tool: ToolSpec, arguments: str, today: date) -> str:
+    """The JSON arguments with the days and times that stand in words reckoned from ``today``."""
+    schema = {**(tool.parameters or {}), "type": "object"}
+    settled = _settled(json.loads(arguments), schema, definitions(tool), today)
+    return json.dumps(settled, ensure_ascii=False)
+
+
+def _settled(value: Any, schema: Any, defs: dict[str, Any], today: date, depth: int = 0) -> Any:
+    if not isinstance(schema, dict) or depth > 6:
+        return value
+    if reference := schema.get("$ref"):
+        return _settled(value, defs.get(str(reference).split("/")[-1]), defs, today, depth + 1)
+    for option in [one for key in ("anyOf", "oneOf", "allOf") for one in schema.get(key) or ()]:
+        value = _settled(value, option, defs, today, depth + 1)
+    match value:
+        case str() if schema.get("format") in spoken_times.SHOWN:
+            return spoken_times.resolve(schema["format"], value, today)
+        case list():
+            return [_settled(one, schema.get("items"), defs, today, depth + 1) for one in value]
+        case dict():
+            fields = schema.get("properties") or {}
+            return {key: _settled(one, fields.get(key), defs, today, depth + 1) for key, one in value.items()}
+    return value

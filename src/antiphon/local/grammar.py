@@ -10,7 +10,10 @@ import json
 import re
 from typing import Any
 
+from antiphon.local import spoken_times
+
 COMMON = {
+    **spoken_times.GRAMMAR,
     "text": r"[^\n]{1,400}",
     "string": r'"\"" [^"\\\n\t<] [^"\\\n\t]{0,120} "\""',
     "integer": r'"-"? ("0" | [1-9] [0-9]{0,8})',
@@ -29,7 +32,7 @@ class Grammar:
 
     def text(self, root: str) -> str:
         """The whole grammar: the rules that ``root`` reaches, with ``root`` first."""
-        known = COMMON | self.rules
+        known = {**COMMON, **self.rules}
         reached: list[str] = []
         open_rules = [root]
         while open_rules:
@@ -72,6 +75,8 @@ class Grammar:
             return f'"[" ({item} (", " {item}){{0,7}})? "]"'
         if kind == "object" or "properties" in schema:
             return self.object(schema, name, defs, depth + 1)
+        if kind == "string" and schema.get("format") in spoken_times.SHOWN:
+            return str(schema["format"])
         return str(kind) if kind in COMMON else "value"
 
     def object(self, schema: dict[str, Any], name: str, defs: dict[str, Any], depth: int = 0) -> str:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatItem, ChatMessage, ConversationSummary, FunctionCall, FunctionCallOutput
-from antiphon.local import call_lines
+from antiphon.local import call_lines, spoken_digits
 from antiphon.local.grammar import Grammar
 from antiphon.models.llm import ToolChoice, ToolSpec
 
 SPOKEN = "You speak with the caller by voice: answer in one or two short plain sentences."
 LINES = (
-    "Answer with one line, in one of these forms (leave out what stands in [ ] unless the caller said it):\n{tools}\n"
-    "say: <one or two short spoken sentences>   (greeting, small talk, general question, or to ask for what is missing)"
+    "Answer with one line for each thing that the caller wants done, in one of these forms "
+    "(leave out what stands in [ ] unless the caller said it):\n{tools}\n"
+    "say: <one or two short spoken sentences>   (only for greeting, small talk, general questions, or to ask for what is missing)"
 )
+ANSWER = "<|im_start|>assistant\n"
+"""What the model goes on from."""
+
 MOST_CALLS = 4
 """Tool calls in one answer."""
 
@@ -46,9 +51,9 @@ def plain(text: str) -> str:
 
 def answer_grammar(tools: Sequence[ToolSpec], choice: ToolChoice) -> str:
     """What the model may answer: a line to say, or calls of these tools; empty where anything goes (no tools)."""
-    if not tools:
-        return ""
     grammar = Grammar()
+    if not tools:
+        return "" if choice == "auto" else grammar.text('"say: " text')
     grammar.rules["call"] = " | ".join([call_lines.rule(grammar, tool) for tool in tools])
     say = '"say: " text'
     several = f'call ("\\n" call){{0,{MOST_CALLS - 1}}}'
@@ -78,7 +83,7 @@ def opening(context: ChatContext, tools: Sequence[ToolSpec]) -> str:
     return text
 
 
-def conversation(items: Iterable[ChatItem], *, tools: bool) -> list[str]:
+def conversation(items: Iterable[ChatItem], *, tools: bool, today: date) -> list[str]:
     """One text per turn of the conversation. A reply that only repeats a tool's result is left out."""
     texts: list[str] = []
     results: list[str] = []
@@ -91,7 +96,7 @@ def conversation(items: Iterable[ChatItem], *, tools: bool) -> list[str]:
             case ChatMessage(role="system" | "developer") if item.text:
                 texts.append(turn("system", item.text))
             case ChatMessage(role="user"):
-                texts.append(turn("user", item.text))
+                texts.append(turn("user", spoken_digits.joined(item.text)))
                 results = []
             case ChatMessage(role="assistant") if item.text.strip():
                 if not (results and same_words(item.text, " ".join(results))):
@@ -100,7 +105,7 @@ def conversation(items: Iterable[ChatItem], *, tools: bool) -> list[str]:
             case ConversationSummary():
                 texts.append(turn("user", item.as_text))
             case FunctionCall():
-                calls.append(call_lines.write(item.name, item.arguments))
+                calls.append(call_lines.write(item.name, item.arguments, today))
             case FunctionCallOutput():
                 results.append(item.output)
                 texts.append(turn("tool", ("failed: " if item.is_error else "") + item.output[:600]))
@@ -114,12 +119,12 @@ def same_words(a: str, b: str) -> bool:
     return " ".join(b.lower().split()).startswith(" ".join(a.lower().split()).rstrip(".,… "))
 
 
-def render(context: ChatContext, tools: Sequence[ToolSpec], *, ahead: bool = False) -> str:
+def render(context: ChatContext, tools: Sequence[ToolSpec], *, today: date, ahead: bool = False) -> str:
     """The whole prompt. ``ahead``: nothing is asked yet, and a user message at the end still grows."""
     rest = context.items[len(leading(context)) :]
     summed_up = 1 if rest and isinstance(rest[0], ConversationSummary) else 0
-    start = opening(context, tools) + "".join(conversation(rest[:summed_up], tools=bool(tools)))
-    texts = conversation(rest[summed_up:], tools=bool(tools))
+    start = opening(context, tools) + "".join(conversation(rest[:summed_up], tools=bool(tools), today=today))
+    texts = conversation(rest[summed_up:], tools=bool(tools), today=today)
     over = sum(map(len, texts)) - LONGEST_PROMPT
     if over > 0:
         drop = (over // DROP_BLOCK + 1) * DROP_BLOCK
@@ -129,7 +134,7 @@ def render(context: ChatContext, tools: Sequence[ToolSpec], *, ahead: bool = Fal
             texts.pop(0)
     prompt = start + "".join(texts)
     if not ahead:
-        return prompt + "<|im_start|>assistant\n"
+        return prompt + ANSWER
     last = context.items[-1] if len(context) else None
     growing = isinstance(last, ChatMessage) and last.role == "user"
     return prompt.removesuffix("<|im_end|>\n").rstrip() if growing else prompt
