@@ -56,6 +56,7 @@ TYPES_ONLY: dict[str, set[str]] = {
     "agents": {"session"},
     "tools": {"agents", "session"},
     "local": set(),
+    "session": {"testing"},
 }
 """Further arrows that exist for the type checker alone: an import under ``if TYPE_CHECKING``."""
 

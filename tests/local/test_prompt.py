@@ -150,6 +150,6 @@ def test_a_summary_stays_however_long_the_conversation_becomes() -> None:
     context = ChatContext([ConversationSummary(id="s", text="Ada wants a cake.")])
     for n in range(200):
         context.add_message(role="user", content=f"Sentence number {n}, which is about nothing much.")
-    prompt = render(context, ())
+    prompt = render(context, (), today=TODAY)
     assert prompt.count("user\nWhat was said before, in short:\nAda wants a cake.") == 1
     assert "number 199," in prompt and "number 10," not in prompt

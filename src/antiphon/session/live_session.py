@@ -32,6 +32,7 @@ from antiphon.session.tool_sets import ToolSets
 from antiphon.session.user_code import current_floor, current_hook
 from antiphon.session.user_side import UserSide
 from antiphon.session.who_speaks import WhoSpeaks
+from antiphon.tools import stand_ins
 from antiphon.tools.function_tool import FunctionTool
 from antiphon.tools.toolset import Tool
 
@@ -53,6 +54,8 @@ class LiveSession(WhoSpeaks):
         self._saved = SavedState()
         self.media = MediaShelf()
         self.tasks = Tasks(self)
+        self.scope = stand_ins.scope()
+        """Whose stand-ins for tools hold here, under test."""
 
     def _ensure_side(self) -> UserSide:
         if self._side is None:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from antiphon.agents.agent import Agent
 from antiphon.chat.media import AudioContent, Content, ImageContent, split
 from antiphon.session.tool_host import run_off_loop
+from antiphon.tools import stand_ins
 from antiphon.tools.function_tool import FunctionTool
 from antiphon.tools.results import ToolResult, result_text
 from antiphon.tools.run_context import RunContext
 
 
 async def run(tool: FunctionTool, arguments: dict[str, Any], context: RunContext[Any]) -> Any:
-    """What the tool returns. Where an owner died in the call, ``verify`` says first what came of it then."""
+    """What the tool returns. Where an owner died in the call, ``verify`` says first what came of it then. Under test a
+    stand-in may take the place of both."""
+    stand_in = stand_ins.find(context.session.scope, context.agent, tool.name)
     verify = tool.options.verify
-    if context.resumed and verify is not None:
+    if context.resumed and verify is not None and stand_in is None:
         function, kwargs = tool.bind(arguments, context, function=verify)
         known = await run_off_loop(function, **kwargs)
         if known is not None:
             return known
     function, kwargs = tool.bind(arguments, context)
+    if stand_in is not None:
+        function, kwargs = partial(stand_in, arguments, context), {}
     if not tool.options.filler:
         return await run_off_loop(function, **kwargs)
     async with context.with_filler(tool.options.filler, delay=tool.options.filler_after):

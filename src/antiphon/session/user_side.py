@@ -16,7 +16,7 @@ import msgspec
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatMessage
 from antiphon.kernel import facts as ft
-from antiphon.kernel.conversation import Conversation
+from antiphon.kernel.conversation import Call, CallOutput, Conversation
 from antiphon.models.availability import AvailabilityChanged
 from antiphon.session import events as se
 from antiphon.session.emitter import Emitter
@@ -272,14 +272,19 @@ class UserSide:
     # --- runs and the end ----------------------------------------------------------------------------------------
 
     def _check_runs(self) -> None:
-        """A text run is over when its speech is done and nothing else is under way."""
-        if not self.runs or self.handles or not self.quiet:
+        """A text run is over when the session waits for the caller again: nothing is said or under way, or the call of a
+        tool that stays open waits for the caller itself, as one does that awaits a task."""
+        if not self.runs or not self.quiet or (self.handles and not self._call_is_open()):
             return
         for run, start in self.runs:
             new = self.history().items[start:]
             run.events = [i for i in new if not (isinstance(i, ChatMessage) and i.role == "user")]
             run._finish()
         self.runs.clear()
+
+    def _call_is_open(self) -> bool:
+        answered = {item.call_id for item in self.conversation.items if isinstance(item, CallOutput)}
+        return any(isinstance(item, Call) and item.call_id not in answered for item in self.conversation.items)
 
     def ended(self, reason: str) -> None:
         self.close_reason = reason

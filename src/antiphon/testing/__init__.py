@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from antiphon.testing.caller import LiveCaller as LiveCaller
     from antiphon.testing.ear import HeardWord as HeardWord
     from antiphon.testing.expect import RunAssert as RunAssert
+    from antiphon.testing.judging import JudgeError as JudgeError
+    from antiphon.testing.judging import Judgement as Judgement
+    from antiphon.testing.judging import judge as judge
     from antiphon.testing.leg import LegFaults as LegFaults
     from antiphon.testing.llm import LLMFaults as LLMFaults
     from antiphon.testing.llm import LLMRequest as LLMRequest
@@ -22,6 +25,13 @@ if TYPE_CHECKING:
     from antiphon.testing.loop import SimulationStuckError as SimulationStuckError
     from antiphon.testing.loop import VirtualLoop as VirtualLoop
     from antiphon.testing.loop import run as run
+    from antiphon.testing.mocks import MockedCall as MockedCall
+    from antiphon.testing.mocks import MockedTools as MockedTools
+    from antiphon.testing.mocks import mock_tools as mock_tools
+    from antiphon.testing.recordings import RecordedSession as RecordedSession
+    from antiphon.testing.recordings import recorded as recorded
+    from antiphon.testing.repeated import PassRate as PassRate
+    from antiphon.testing.repeated import repeat as repeat
     from antiphon.testing.replay import ReplayReport as ReplayReport
     from antiphon.testing.result import CallResult as CallResult
     from antiphon.testing.result import ToolExecution as ToolExecution
@@ -39,6 +49,9 @@ _HOMES = {
     "LiveCaller": "caller",
     "HeardWord": "ear",
     "RunAssert": "expect",
+    "Judgement": "judging",
+    "JudgeError": "judging",
+    "judge": "judging",
     "LegFaults": "leg",
     "LLMFaults": "llm",
     "LLMRequest": "llm",
@@ -47,6 +60,13 @@ _HOMES = {
     "SimulationStuckError": "loop",
     "VirtualLoop": "loop",
     "run": "loop",
+    "MockedCall": "mocks",
+    "MockedTools": "mocks",
+    "mock_tools": "mocks",
+    "RecordedSession": "recordings",
+    "recorded": "recordings",
+    "PassRate": "repeated",
+    "repeat": "repeated",
     "ReplayReport": "replay",
     "CallResult": "result",
     "ToolExecution": "result",

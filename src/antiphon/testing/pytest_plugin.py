@@ -1,6 +1,6 @@
-"""The pytest plugin: the ``call``, ``simulator`` and ``virtual_loop`` fixtures, and async tests on the virtual clock.
+"""The pytest plugin: the ``call``, ``simulator`` and ``virtual_loop`` fixtures, async tests on the virtual clock, and pass rates.
 
-Installed with Antiphon. It touches only tests that ask for it, by a fixture or by ``@pytest.mark.call``.
+Installed with Antiphon. It touches only tests that ask for it, by a fixture or by ``@pytest.mark.call`` or ``@pytest.mark.pass_rate``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from antiphon.testing.simulators.threaded import ThreadedSimulators
 
 _FIXTURES = ("call", "virtual_loop")
+_RATES = pytest.StashKey[list[str]]()
+"""A line for each test with a pass rate, for the end of the run."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +27,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "call(seed=0, seeds=0, limit=7200): run on a virtual clock; with seeds=N the test runs once for each of N seeds",
     )
+    config.addinivalue_line(
+        "markers",
+        "pass_rate(runs=10, at_least=1.0, parallel=4): run an async test so many times; this share of the runs has to pass",
+    )
+    config.stash[_RATES] = []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -88,18 +95,45 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     marker = pyfuncitem.get_closest_marker("call")
-    if marker is None and not any(name in pyfuncitem.fixturenames for name in _FIXTURES):
-        return None
-    from antiphon.testing.simulation import fixed_ids
-
+    repeated = pyfuncitem.get_closest_marker("pass_rate")
     wanted = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+    if marker is None and not any(name in pyfuncitem.fixturenames for name in _FIXTURES):
+        if repeated is None:
+            return None
+        asyncio.run(_repeated(pyfuncitem, repeated, arguments))
+        return True
+    from antiphon.testing.simulation import fixed_ids
+
     drawn: Any = pyfuncitem.funcargs.get("call_seed", marker.kwargs.get("seed", 0) if marker else 0)
     seed = int(drawn)
     limit = float(marker.kwargs.get("limit", 7_200.0)) if marker is not None else 7_200.0
     with fixed_ids(seed), _loop_of(pyfuncitem, seed, limit) as loop:
-        loop.run_until_complete(pyfuncitem.obj(**arguments))
+        once = pyfuncitem.obj(**arguments) if repeated is None else _repeated(pyfuncitem, repeated, arguments)
+        loop.run_until_complete(once)
     return True
+
+
+async def _repeated(item: pytest.Function, marker: pytest.Mark, arguments: dict[str, Any]) -> None:
+    """The test as often as its marker says; how often it passed is shown at the end of the run."""
+    from antiphon.testing.repeated import measured
+
+    async def scenario() -> None:
+        await item.obj(**arguments)
+
+    rate = await measured(scenario=scenario, **{"runs": 10, **marker.kwargs})
+    item.config.stash[_RATES].append(f"{rate.passed}/{rate.runs} {item.nodeid}")
+    item.add_report_section("call", "pass rate", str(rate))
+    if not rate.enough:
+        pytest.fail(str(rate), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    rates = terminalreporter.config.stash.get(_RATES, [])
+    if rates:
+        terminalreporter.section("pass rates")
+        for line in rates:
+            terminalreporter.write_line(line)
 
 
 @contextmanager

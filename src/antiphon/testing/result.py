@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.chat.context import ChatContext
-from antiphon.chat.items import ChatMessage
+from antiphon.chat.items import ChatItem, ChatMessage
 from antiphon.kernel.facts import (
     AnyFact,
     SilenceChosen,
@@ -21,6 +21,7 @@ from antiphon.kernel.facts import (
     TurnCommitted,
 )
 from antiphon.testing.ear import HeardWord, Sound
+from antiphon.testing.expect import RunAssert
 from antiphon.testing.memory_log import MemoryLog
 
 
@@ -52,6 +53,14 @@ class Leftovers:
         return bool(self.tasks or self.threads or self.sockets or self.streams or self.lines)
 
 
+@dataclass(frozen=True)
+class _Conversation:
+    """What expectations look at; ``user_input``: how they call it."""
+
+    events: list[ChatItem]
+    user_input: str = "the call"
+
+
 @dataclass(repr=False)
 class CallResult:
     """One simulated call.
@@ -78,6 +87,13 @@ class CallResult:
     digits: str = ""
     hung_up_at: float | None = None
     session: Any = field(default=None, repr=False)
+
+    # --- expectations --------------------------------------------------------------------------------------------
+
+    @property
+    def expect(self) -> RunAssert:
+        """Expectations on the whole conversation, the caller's messages among its events. A new cursor each time."""
+        return RunAssert(_Conversation(self.history.items), whole=True)
 
     # --- what was heard and said ---------------------------------------------------------------------------------
 
