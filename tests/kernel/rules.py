@@ -106,7 +106,7 @@ class Rules:
                 raise Broken("K1", "the floor is held by a tool that has ended")
         agents = owner in ("agent", "tool")
         last = max((end for _, end in world.sounds[-3:]), default=0.0)
-        if not agents or not self.agents_move or isinstance(event, ev.Typed):  # who types has just had the move
+        if not agents or not self.agents_move:
             self.silent_since = world.now
         self.silent_since = max(self.silent_since, last)
         healthy = not world.plane_faults and "media" not in state.gates

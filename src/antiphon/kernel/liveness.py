@@ -18,7 +18,7 @@ from antiphon.kernel import facts as ft
 from antiphon.kernel import gates
 from antiphon.kernel.listening import CLIP
 from antiphon.kernel.reply import below
-from antiphon.kernel.signals import EndAsked, ReplyLost, ReplyQueued, Review, Rung, Timer, Unheard
+from antiphon.kernel.signals import EndAsked, ReplyLost, ReplyQueued, Review, Rung, SpeechSettled, Timer, Unheard
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -33,12 +33,15 @@ RUNGS = ("filler", "failover", "apology", "end")
 
 class LivenessState(msgspec.Struct):
     """``began``: when the wait began (-1: nobody waits). ``quiet``: since when nothing sounds, or until when something
-    will. ``floor``: since when the caller speaks into the wait (-1: not)."""
+    will. ``floor``: since when the caller speaks into the wait (-1: not). ``on_air``: the speech that counts as sound, and
+    ``before``: what ``quiet``, ``began`` and ``rung`` were without it."""
 
     began: float = -1.0
     quiet: float = 0.0
     floor: float = -1.0
     rung: int = 0
+    on_air: str = ""
+    before: tuple[float, float, int] = (0.0, -1.0, 0)
     reason: str = ""
     clips: int = 0
     agent_state: str = "initializing"
@@ -145,6 +148,8 @@ def on_review(state: LivenessState, signal: Review, view: KernelState, out: Out)
             state.began, state.rung = max(state.began, out.now), min(state.rung, 1)
         state.reason = waiting[2]
     if speech is not None and speech.phase == "on_air":
+        if state.on_air != speech.id:
+            state.on_air, state.before = speech.id, (min(state.quiet, out.now), state.began, state.rung)
         until = speech.sound_until()
         state.quiet = max(state.quiet, until)
         if speech.source != "ladder" and until > state.began:
@@ -164,6 +169,15 @@ def on_review(state: LivenessState, signal: Review, view: KernelState, out: Out)
     due = _due(state, waiting[2], view)
     if view.timers.get("liveness.rung") != due:
         out.timer("liveness.rung", due)
+
+
+def on_settled(state: LivenessState, signal: SpeechSettled, view: KernelState, out: Out) -> None:
+    """Nothing sounds longer than it did; what was stopped before it sounded has ended no silence."""
+    if signal.speech == state.on_air:
+        state.on_air = ""
+        state.quiet, state.began = min(state.quiet, out.now), min(state.began, out.now)
+        if signal.position <= 0 and signal.outcome != "failed":
+            state.quiet, state.began, state.rung = state.before
 
 
 def _rung_time(rung: int, reason: str, view: KernelState) -> float:
@@ -192,8 +206,10 @@ def on_timer(state: LivenessState, timer: Timer, view: KernelState, out: Out) ->
         state.rung += 1
         out.fact(ft.LadderRung(at=out.now, n=state.rung, action=action, waiting_for=reason))
     if action == "filler":
+        before = (state.quiet, state.began, state.rung)
         state.quiet = out.now
-        clip(state, "filler", view, out)
+        if clip(state, "filler", view, out):
+            state.on_air, state.before = f"ladder.{view.epoch}.{state.clips}", before
     elif action == "failover":
         out.signal(Rung("failover", reason))
     elif action == "apology":
@@ -203,13 +219,13 @@ def on_timer(state: LivenessState, timer: Timer, view: KernelState, out: Out) ->
         out.signal(EndAsked("error"))
 
 
-def clip(state: LivenessState, key: Literal["filler", "apology", "goodbye"], view: KernelState, out: Out) -> None:
+def clip(state: LivenessState, key: Literal["filler", "apology", "goodbye"], view: KernelState, out: Out) -> bool:
     """Queue a clip, unless nobody is there or a filler waits already. Who reads instead of listening needs no fillers."""
     sound = any(leg.medium == "audio" for leg in view.legs.legs.values())
     if not view.legs.legs or (key == "filler" and not sound):
-        return
+        return False
     if key == "filler" and any(s.source == "ladder" for s in view.speech.speeches.values()):
-        return
+        return False
     state.clips += 1
     speech = f"ladder.{view.epoch}.{state.clips}"
     out.signal(
@@ -218,6 +234,7 @@ def clip(state: LivenessState, key: Literal["filler", "apology", "goodbye"], vie
             floor=gates.FREE,
         )
     )  # fmt: skip
+    return True
 
 
 def on_lost(state: LivenessState, signal: ReplyLost, view: KernelState, out: Out) -> None:
@@ -260,4 +277,10 @@ def _tell(state: LivenessState, waiting: bool, sounding: bool, view: KernelState
         out.notify("idle", idle=idle)
 
 
-HANDLERS: dict[type, Any] = {Review: on_review, Timer: on_timer, ReplyLost: on_lost, Unheard: on_unheard}
+HANDLERS: dict[type, Any] = {
+    Review: on_review,
+    Timer: on_timer,
+    ReplyLost: on_lost,
+    SpeechSettled: on_settled,
+    Unheard: on_unheard,
+}

@@ -206,10 +206,13 @@ class OnAir(Signal, frozen=True):
 
 
 class SpeechSettled(Signal, frozen=True):
+    """``position``: samples of it that sounded."""
+
     speech: str
     base: str
     outcome: str
     source: str
+    position: int = 0
 
 
 class Interrupted(Signal, frozen=True):

@@ -296,5 +296,5 @@ def _close(state: SpeechState, speech: Speech, outcome: str, view: KernelState, 
         if yielded is not None:
             state.current = yielded.id
             resume(yielded, yielded.position, view, out)
-    out.signal(SpeechSettled(speech.id, speech.base, outcome, speech.source))
+    out.signal(SpeechSettled(speech.id, speech.base, outcome, speech.source, speech.position))
     reflex(state, view, out)
