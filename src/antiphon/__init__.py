@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from antiphon.agents.agent import Agent as Agent
     from antiphon.agents.agent import ModelSettings as ModelSettings
+    from antiphon.agents.handoff import ContextPolicy as ContextPolicy
+    from antiphon.agents.handoff import Handoff as Handoff
     from antiphon.agents.instructions import Instructions as Instructions
     from antiphon.agents.nodes import FlushSentinel as FlushSentinel
     from antiphon.agents.summary import summarise as summarise
@@ -95,6 +97,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agent": "agents.agent",
     "ModelSettings": "agents.agent",
+    "ContextPolicy": "agents.handoff",
+    "Handoff": "agents.handoff",
     "Instructions": "agents.instructions",
     "summarise": "agents.summary",
     "AgentTask": "agents.task",

@@ -64,12 +64,13 @@ def test_an_agent_without_a_greeting_goes_on_at_once() -> None:
     assert call.last(fx.StartReply).speech == "reply.1.1#2"
 
 
-def test_update_agent_switches_and_the_last_wish_of_several_counts() -> None:
+def test_update_agent_switches_once_and_the_first_wish_of_several_counts() -> None:
     call = Call(agent("a", hooks="exit"))
     for key in ("b", "c", "d"):
-        call.send(ev.AgentAsked(agent=agent(key)))
+        call.send(ev.AgentAsked(agent=agent(key), ask=key))
     returned(call, "on_exit")
-    assert [f.agent for f in call.facts(ft.AgentEntered)] == ["a", "b", "d"]
+    assert [f.agent for f in call.facts(ft.AgentEntered)] == ["a", "b"]
+    assert [(n["ask"], n["done"]) for n in call.notices("handoff")] == [("b", True), ("c", False), ("d", False)]
     assert not call.all(fx.StartReply)
 
 

@@ -17,7 +17,16 @@ from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.kernel import Kernel
-from antiphon.kernel.policy import AgentRef, BackchannelPolicy, BargeInPolicy, LadderPolicy, SessionPolicy, TurnPolicy
+from antiphon.kernel.policy import (
+    NOTHING,
+    AgentRef,
+    BackchannelPolicy,
+    BargeInPolicy,
+    LadderPolicy,
+    SessionPolicy,
+    Terms,
+    TurnPolicy,
+)
 from antiphon.turns.expectation import Expectation
 
 RATE = 24_000
@@ -389,7 +398,7 @@ class World:
             self.at(rng.choice((0.0, 1.0)), ev.FloorAsked(op=effect.op, ask=ask))
         returned = ev.ToolReturned(
             op=effect.op, output=f"result of {effect.call_id}", is_error=self.bad(), reply=self.chance(0.85),
-            agent=self.agent() if self.chance(0.12) else None,
+            agent=self.agent() if self.chance(0.12) else None, terms=self.terms(),
         )  # fmt: skip
         if self.chance(0.2):
             self.awaits(t / 2, effect.op, returned)
@@ -403,9 +412,16 @@ class World:
             ask = f"task{self.number}"
             if not number:
                 self.behind[ask] = then
-            self.at(delay, ev.TaskAsked(ask=ask, agent=self.task(), op=op, number=number + 1))
+            self.at(delay, ev.TaskAsked(ask=ask, agent=self.task(), op=op, number=number + 1, terms=self.terms()))
             if self.chance(0.15):
                 self.at(delay + self.rng.choice((0.0, 1.0, 5.0)), ev.TaskCancelled(ask=ask))
+
+    def terms(self) -> Terms:
+        items = [item.id for item in self.kernel.state.conversation.items]
+        return Terms(
+            entry=self.rng.choice(("", "", "greet", "continue", "silent")), reason=self.rng.choice(("", "bills")),
+            reads=self.rng.choice(("", NOTHING, *items[-3:])), note=self.rng.choice(("", "in short")),
+        )  # fmt: skip
 
     def task(self) -> AgentRef:
         self.number += 1
@@ -417,7 +433,7 @@ class World:
             if then is not None:
                 self.at(self.rng.choice((0.0, 0.1, 3.0)), then)
         elif self.chance(0.85):
-            done = ev.TaskDone(task=body["task"], result="1", is_error=self.bad())
+            done = ev.TaskDone(task=body["task"], result="1", is_error=self.bad(), hidden=self.chance(0.3), note="n")
             self.at(self.rng.choice((0.0, 0.5, 3.0, 8.0)), done)
 
     def do_Notify(self, effect: fx.Notify) -> None:  # noqa: N802
@@ -573,7 +589,7 @@ class World:
             ev.ReplyAsked(speech=n, interruptible=self.chance(0.8)),
             ev.ReplyAsked(speech=n, user_text=f"ask {n}"),
             ev.InterruptAsked(), ev.InterruptAsked(force=True), ev.DisallowInterruptions(speech="reply.1.1"),
-            ev.AgentAsked(agent=self.agent()), ev.PolicyChanged(policy=self.policy()),
+            ev.AgentAsked(agent=self.agent(), terms=self.terms()), ev.PolicyChanged(policy=self.policy()),
             ev.CommitTurn(ask=n, timeout=rng.choice((0.5, 2.0)), reply=self.chance(0.8)), ev.ClearTurn(),
             ev.Dtmf(leg="l", digit="5"), ev.DtmfAsked(digits="5#"), ev.SttLost(error="deaf", recovering=True),
             ev.AgentReconfigured(agent="a", tools_removed=("t",)), ev.StateSaved(agent="a", state="{}"), ev.StateSaved(agent="", state="{}"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from antiphon.agents.handoff import ContextPolicy, EntryMode
 from antiphon.agents.instructions import Dynamic, Instructions
 from antiphon.agents.nodes import FlushSentinel, listen, speak, think
 from antiphon.audio.frames import AudioFrame
@@ -50,7 +51,9 @@ class Agent:
     methods. ``mcp_servers``: MCP servers whose tools it may call: http(s) URLs, ``MCPServerHTTP``, ``MCPServerStdio``.
     ``stt``, ``llm``, ``tts``: an object or a ``provider/model`` string; unset: the session's; ``None``: none.
     ``turn_handling``: options that hold while this agent is the current one. ``chat_ctx``: what it knows from the
-    start. ``state``: plain data (dict, dataclass, msgspec struct) that outlives the process it runs in.
+    start. ``state``: plain data (dict, dataclass, msgspec struct) that outlives the process it runs in. ``language``: BCP 47 tag
+    (unset: the language goes along with the conversation). ``context``, ``entry``: what it reads of the conversation before it and
+    how it begins, where a hand-off to it does not say (``ContextPolicy``, ``Handoff``).
     """
 
     def __init__(
@@ -66,6 +69,9 @@ class Agent:
         tts: TTS | ModelChoice | str | None = NOT_GIVEN,
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = None,
         state: Any = None,
+        language: str = "",
+        context: ContextPolicy | None = None,
+        entry: EntryMode | None = None,
     ) -> None:
         self._instructions = Instructions.of(instructions)
         self.id = id or _snake(type(self).__name__)
@@ -75,6 +81,9 @@ class Agent:
         self.model_choices: dict[str, Any] = {"stt": stt, "llm": llm, "tts": tts}
         self._turn_handling = turn_handling
         self.state = state
+        self.language = language
+        self._context_policy, self._entry_mode = context, entry
+        self._spoken = ""
         self._session: AgentSession[Any] | None = None
 
     # --- what it is ----------------------------------------------------------------------------------------------

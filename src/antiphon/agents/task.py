@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, Protocol, TypeVar, get_args, get_origin
 
 from antiphon.agents.agent import Agent
+from antiphon.agents.handoff import ContextPolicy
 from antiphon.errors import TaskError
 
 T = TypeVar("T")
@@ -35,6 +36,9 @@ class AgentTask(Agent, Generic[T]):
     was handed over or a task around it ended first, ``TaskError`` where it cannot be awaited: twice, or nested too deep.
     """
 
+    returns: ContextPolicy | None = None
+    """What the agent that was left reads of the dialogue: all of it where unset; ``summary(keep_last_turns=0)``, ``brief(...)`` or
+    ``none()`` instead. Set on the class or the object, before ``complete``."""
     _outcome: Outcome | None = None
     _awaited = False
     _cancelled = False

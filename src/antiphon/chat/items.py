@@ -69,11 +69,12 @@ class FunctionCallOutput(msgspec.Struct, tag="function_call_output", tag_field="
 
 
 class AgentHandoff(msgspec.Struct, tag="agent_handoff", tag_field="type", kw_only=True):
-    """The conversation passed from one agent to another."""
+    """The conversation passed from one agent to another. ``reason``: as who handed over gave it."""
 
     id: str
     old_agent: str
     new_agent: str
+    reason: str = ""
     created_at: float = 0.0
 
 

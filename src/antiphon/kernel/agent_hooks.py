@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def on_turn_ended(state: AgentsState, signal: TurnEnded, view: KernelState, out: Out) -> None:
     state.turns.append(signal)
+    state.switches = 0
     next_turn(state, view, out)
 
 

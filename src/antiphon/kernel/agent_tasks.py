@@ -69,18 +69,20 @@ def on_asked(state: AgentsState, event: TaskAsked, view: KernelState, out: Out) 
 def _wish(state: AgentsState, event: TaskAsked, view: KernelState) -> Wish | None:
     """Who awaits it; nobody where the tool or hook that did has ended, or cannot."""
     if event.op is None:
-        return Wish(event.ask, f"app/{event.ask}", event.agent)
+        return Wish(event.ask, f"app/{event.ask}", event.agent, terms=event.terms)
     if event.op[0] != view.epoch or event.op[1] not in view.ops:
         return None
     hook = state.hooks.get(event.op[1])
     if hook is not None:
         if hook.name not in ("on_enter", "on_exit"):
             return None
-        return Wish(event.ask, f"{hook.id}/{event.number}", event.agent, by=hook.agent, hook=hook.id)
+        return Wish(event.ask, f"{hook.id}/{event.number}", event.agent, by=hook.agent, hook=hook.id, terms=event.terms)
     run = next((run for run in view.tools.runs.values() if run.op == event.op), None)
     if run is None:
         return None
-    return Wish(event.ask, f"{run.call_id}/{event.number}", event.agent, by=run.by, call_id=run.call_id)
+    return Wish(
+        event.ask, f"{run.call_id}/{event.number}", event.agent, by=run.by, call_id=run.call_id, terms=event.terms
+    )
 
 
 def _waits(state: AgentsState, op: int, out: Out) -> None:
@@ -137,9 +139,11 @@ def _begin(state: AgentsState, wish: Wish, view: KernelState, out: Out) -> None:
         out.ungate(gates.SWITCHING)
     state.to = None
     out.fact(ft.TaskEntered(at=out.now, task=wish.id, agent=wish.agent.key, call_id=wish.call_id))
-    becomes(state, wish.agent, below.key, view, out)
+    becomes(state, wish.agent, below.key, view, out, wish.terms)
     out.notify("task", ask=wish.ask, task=wish.id, state="entered")
-    if wish.agent.has_on_enter:
+    if wish.terms.entry == "silent":
+        pass
+    elif wish.agent.has_on_enter and wish.terms.entry != "continue":
         call(state, "on_enter", view, out).opening = True
     else:
         out.signal(OpeningAsked())
@@ -149,7 +153,7 @@ def _begin(state: AgentsState, wish: Wish, view: KernelState, out: Out) -> None:
 def on_done(state: AgentsState, event: TaskDone, view: KernelState, out: Out) -> None:
     for place, frame in enumerate(state.tasks):
         if frame.wish.id == event.task:
-            _end(state, place, "done", view, out, event.result, event.is_error)
+            _end(state, place, "done", view, out, event)
             return
 
 
@@ -166,13 +170,13 @@ def on_cancelled(state: AgentsState, event: TaskCancelled, view: KernelState, ou
 
 
 def _end(
-    state: AgentsState, place: int, outcome: str, view: KernelState, out: Out, result: str = "", is_error: bool = True
+    state: AgentsState, place: int, outcome: str, view: KernelState, out: Out, done: TaskDone | None = None
 ) -> None:
     """The sub-dialogue at this place of the stack is over, with those on top of it; who was below it goes on."""
     assert state.current is not None
     previous = state.current.key
     end_tasks(state, place + 1, "cancelled", view, out)
-    frame = pop_task(state, outcome, view, out, result=result, is_error=is_error)
+    frame = pop_task(state, outcome, view, out, done)
     becomes(state, frame.left, previous, view, out)
     if frame.to is not None:
         resume_leaving(state, frame.to, view, out)

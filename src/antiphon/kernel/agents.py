@@ -13,14 +13,15 @@ import msgspec
 
 from antiphon.kernel import facts as ft
 from antiphon.kernel.effects import CallHook, Rebind
-from antiphon.kernel.events import Op
-from antiphon.kernel.policy import AgentRef
+from antiphon.kernel.events import Op, TaskDone
+from antiphon.kernel.policy import AgentRef, Terms
 from antiphon.kernel.signals import Switched, TaskOver, TurnEnded, TurnReady
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
     from antiphon.kernel.state import KernelState
 
+PLAIN = Terms()
 NOBODY = "-"
 """Base of a greeting that nobody's reply waits for."""
 
@@ -55,8 +56,11 @@ class Hook(msgspec.Struct):
 
 
 class Next(msgspec.Struct):
+    """``base``: the reply whose tool asked for it; ``ask``: of the application that did."""
+
     agent: AgentRef
     base: str = ""
+    terms: Terms = Terms()
 
 
 class Wish(msgspec.Struct):
@@ -69,6 +73,7 @@ class Wish(msgspec.Struct):
     by: str = ""
     call_id: str = ""
     hook: str = ""
+    terms: Terms = Terms()
 
 
 class Frame(msgspec.Struct):
@@ -81,6 +86,7 @@ class Frame(msgspec.Struct):
 
 class AgentsState(msgspec.Struct):
     """``turns``: ended turns before the hook, oldest first; the first one is in it where a turn hook is under way.
+    ``switches``: since the caller's last turn. ``entered``: agents that have spoken.
     ``tasks``: sub-dialogues under way, the innermost last; ``wishes``: those that wait for their agent's turn."""
 
     phase: str = "none"
@@ -89,7 +95,8 @@ class AgentsState(msgspec.Struct):
     turns: list[TurnEnded] = []
     in_hook: int = 0
     to: Next | None = None
-    then: Next | None = None
+    switches: int = 0
+    entered: list[str] = []
     tasks: list[Frame] = []
     wishes: list[Wish] = []
 
@@ -134,29 +141,40 @@ def forget(state: AgentsState, hook: Hook, out: Out) -> None:
 # --- who speaks --------------------------------------------------------------------------------------------------
 
 
-def becomes(state: AgentsState, agent: AgentRef, previous: str, view: KernelState, out: Out) -> None:
+def becomes(
+    state: AgentsState, agent: AgentRef, previous: str, view: KernelState, out: Out, terms: Terms = PLAIN
+) -> None:
     """``agent`` is the one who speaks."""
     state.current = agent
-    out.fact(ft.AgentEntered(at=out.now, item=f"agent.{view.position + 1}", agent=agent.key, previous=previous))
+    item = f"agent.{view.position + 1}"
+    out.fact(
+        ft.AgentEntered(
+            at=out.now, item=item, agent=agent.key, previous=previous, reason=terms.reason, reads=terms.reads,
+            note=terms.note,
+        )
+    )  # fmt: skip
     out.effect(Rebind(agent=agent))
     out.signal(Switched(agent.key))
 
 
-def end_tasks(state: AgentsState, depth: int, outcome: str, view: KernelState, out: Out) -> Frame | None:
-    """Every sub-dialogue above ``depth`` of them ends without a result; returns the last one that did."""
-    frame = None
+def end_tasks(state: AgentsState, depth: int, outcome: str, view: KernelState, out: Out) -> None:
+    """Every sub-dialogue above ``depth`` of them ends without a result."""
     while len(state.tasks) > depth:
-        frame = pop_task(state, outcome, view, out)
-    return frame
+        pop_task(state, outcome, view, out)
 
 
-def pop_task(
-    state: AgentsState, outcome: str, view: KernelState, out: Out, *, result: str = "", is_error: bool = True
-) -> Frame:
+def pop_task(state: AgentsState, outcome: str, view: KernelState, out: Out, done: TaskDone | None = None) -> Frame:
     """The innermost sub-dialogue is over. Who comes back is not bound yet: more may end."""
     frame = state.tasks.pop()
     wish, agent = frame.wish, frame.wish.agent.key
-    out.fact(ft.TaskResult(at=out.now, task=wish.id, result=result or outcome, is_error=is_error))
+    if done is None:
+        out.fact(ft.TaskResult(at=out.now, task=wish.id, result=outcome, is_error=True))
+    else:
+        out.fact(
+            ft.TaskResult(
+                at=out.now, task=wish.id, result=done.result, is_error=done.is_error, hidden=done.hidden, note=done.note
+            )
+        )
     state.current = frame.left
     for hook in state.hooks.values():
         if hook.agent == agent and hook.name == "on_enter":

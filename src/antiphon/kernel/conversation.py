@@ -7,7 +7,7 @@ everything else where it happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -28,6 +28,7 @@ from antiphon.kernel.facts import (
     ToolResult,
     TurnCommitted,
 )
+from antiphon.kernel.readings import Reading, Task
 
 IN_DOUBT = "It is not known whether this took effect: the process that ran it is gone. Check before doing it again."
 
@@ -76,6 +77,7 @@ class Handoff(msgspec.Struct, tag="agent_handoff", tag_field="type", kw_only=Tru
     id: str
     old_agent: str
     new_agent: str
+    reason: str = ""
     created_at: float = 0.0
 
 
@@ -92,20 +94,10 @@ class ConfigUpdate(msgspec.Struct, tag="agent_config_update", tag_field="type", 
 Item = Message | Call | CallOutput | Handoff | ConfigUpdate
 
 
-class Task(msgspec.Struct):
-    """A sub-dialogue. ``over``: ``result`` is what came of it."""
-
-    agent: str
-    call_id: str = ""
-    over: bool = False
-    result: str = ""
-    is_error: bool = False
-
-
 class Conversation(msgspec.Struct):
     """``version`` counts changes. ``open_calls``: calls without an output yet, by call id. ``states``: what agents
     saved, by agent; ``steps``: finished steps of open calls, by call id. ``tasks``: sub-dialogues, by id, the outermost
-    first; those of a call are forgotten when it has its output."""
+    first; those of a call are forgotten when it has its output. ``readings``: of agents that do not read all of it."""
 
     items: list[Item] = []
     version: int = 0
@@ -115,6 +107,7 @@ class Conversation(msgspec.Struct):
     userdata: str = ""
     steps: dict[str, dict[str, str]] = {}
     tasks: dict[str, Task] = {}
+    readings: dict[str, Reading] = {}
     ended: str = ""
 
     def apply(self, fact: Fact) -> None:
@@ -216,10 +209,26 @@ def _late(to: Conversation, fact: ToolResult) -> None:
     )  # fmt: skip
 
 
+def _hide(to: Conversation, agent: str, items: Sequence[Item], note: str, at: float) -> None:
+    """``agent`` does not read these, but for calls that still run: models take no output without its call."""
+    runs = {f"call.{call_id}" for call_id in to.open_calls}
+    at = items[0].created_at if items else at
+    to.readings.setdefault(agent, Reading()).hide(agent, [i.id for i in items if i.id not in runs], note, at)
+
+
 def _entered(to: Conversation, fact: AgentEntered) -> None:
     to.agent = fact.agent
+    if fact.reads:
+        first = next((n for n, item in enumerate(to.items) if item.id == fact.reads), len(to.items))
+        _hide(to, fact.agent, to.items[:first], fact.note, fact.at)
+    elif fact.note:
+        _hide(to, fact.agent, (), fact.note, fact.at)
     if fact.previous:
-        to._place(Handoff(id=fact.item, old_agent=fact.previous, new_agent=fact.agent, created_at=fact.at))
+        to._place(
+            Handoff(
+                id=fact.item, old_agent=fact.previous, new_agent=fact.agent, reason=fact.reason, created_at=fact.at
+            )
+        )  # fmt: skip
 
 
 def _configured(to: Conversation, fact: AgentConfigured) -> None:
@@ -245,13 +254,15 @@ def _step(to: Conversation, fact: StepResult) -> None:
 
 
 def _task(to: Conversation, fact: TaskEntered) -> None:
-    to.tasks[fact.task] = Task(fact.agent, fact.call_id)
+    to.tasks[fact.task] = Task(fact.agent, to.agent, len(to.items), fact.call_id)
 
 
 def _task_over(to: Conversation, fact: TaskResult) -> None:
     task = to.tasks.get(fact.task)
     if task is not None:
         task.over, task.result, task.is_error = True, fact.result, fact.is_error
+        if fact.hidden:
+            _hide(to, task.below, to.items[task.first :], fact.note, fact.at)
 
 
 def _ended(to: Conversation, fact: SessionEnded) -> None:

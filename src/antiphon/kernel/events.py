@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from antiphon.kernel.policy import AgentRef, SessionPolicy
+from antiphon.kernel.policy import AgentRef, SessionPolicy, Terms
 
 Op = tuple[int, int]
 """(epoch, n): the owner's fencing token and a counter."""
@@ -348,7 +348,7 @@ class PlaySettled(Event, frozen=True, kw_only=True, tag="play.settled"):
 
 
 class ToolReturned(Event, frozen=True, kw_only=True, tag="tool.returned"):
-    """``agent``: the tool handed over to it. ``reply``: the model should go on with the result.
+    """``agent``: the tool handed over to it, on these ``terms``. ``reply``: the model should go on with the result.
     ``cancelled``: it ended because it was cancelled, without an effect. ``media``: names of its pictures and sounds."""
 
     op: Op
@@ -356,6 +356,7 @@ class ToolReturned(Event, frozen=True, kw_only=True, tag="tool.returned"):
     media: tuple[str, ...] = ()
     is_error: bool = False
     agent: AgentRef | None = None
+    terms: Terms = Terms()
     reply: bool = True
     cancelled: bool = False
 
@@ -386,9 +387,11 @@ class FloorReleased(Event, frozen=True, kw_only=True, tag="floor.released"):
 
 
 class AgentAsked(Event, frozen=True, kw_only=True, tag="agent.asked"):
-    """``session.update_agent``."""
+    """``session.update_agent``. ``ask``: id that the ``handoff`` notice repeats."""
 
     agent: AgentRef
+    terms: Terms = Terms()
+    ask: str = ""
 
 
 class HookReturned(Event, frozen=True, kw_only=True, tag="hook.returned"):
@@ -412,14 +415,17 @@ class TaskAsked(Event, frozen=True, kw_only=True, tag="task.asked"):
     agent: AgentRef
     op: Op | None = None
     number: int = 1
+    terms: Terms = Terms()
 
 
 class TaskDone(Event, frozen=True, kw_only=True, tag="task.done"):
-    """The sub-dialogue completed with this result (JSON text)."""
+    """The sub-dialogue completed with this result (JSON text). ``hidden``: the agent below reads ``note`` instead of it."""
 
     task: str
     result: str
     is_error: bool = False
+    hidden: bool = False
+    note: str = ""
 
 
 class TaskCancelled(Event, frozen=True, kw_only=True, tag="task.cancelled"):

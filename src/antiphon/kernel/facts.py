@@ -148,9 +148,15 @@ class ToolInDoubt(Fact, frozen=True, kw_only=True, tag="tool.in_doubt"):
 
 
 class AgentEntered(Fact, frozen=True, kw_only=True, tag="agent.entered"):
+    """``reason``: why, in the words of who handed over. ``reads``, ``note``: what it reads of the conversation so far, as in
+    ``Terms``."""
+
     item: str
     agent: str
     previous: str = ""
+    reason: str = ""
+    reads: str = ""
+    note: str = ""
 
 
 class AgentConfigured(Fact, frozen=True, kw_only=True, tag="agent.configured"):
@@ -181,11 +187,13 @@ class TaskEntered(Fact, frozen=True, kw_only=True, tag="task.entered"):
 
 
 class TaskResult(Fact, frozen=True, kw_only=True, tag="task.result"):
-    """It is over. ``result``: JSON text; of an error what it says."""
+    """It is over. ``result``: JSON text; of an error what it says. ``hidden``: the agent below reads ``note`` instead of it."""
 
     task: str
     result: str
     is_error: bool = False
+    hidden: bool = False
+    note: str = ""
 
 
 class StepResult(Fact, frozen=True, kw_only=True, tag="step.result"):

@@ -94,6 +94,7 @@ class SessionPolicy(msgspec.Struct, frozen=True):
     ``hook_soft`` / ``hook_hard``: deadlines of ``on_user_turn_completed``: filler, go on without it.
     ``tool_deadline``: a tool running longer is reported as failed to the model (writes go on, detached).
     ``party_grace``: seconds a dropped leg may take to come back before the party counts as gone.
+    ``max_handoffs``: switches without a turn of the caller's between them; what asks for more is refused.
     ``speech_gap``: pause between two speeches of the agent. ``away_after``: silence of both until "away".
     """
 
@@ -112,6 +113,7 @@ class SessionPolicy(msgspec.Struct, frozen=True):
     away_after: float = 15.0
     close_deadline: float = 5.0
     max_model_errors: int = 3
+    max_handoffs: int = 5
 
 
 class AgentRef(msgspec.Struct, frozen=True):
@@ -122,3 +124,18 @@ class AgentRef(msgspec.Struct, frozen=True):
     has_on_enter: bool = True
     has_on_exit: bool = True
     has_turn_hook: bool = True
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """Terms of a hand-off. ``entry``: the new agent greets, continues (answers what is open) or is silent; empty: as it is
+    made, an agent that spoke before continues. ``reads``: id of the first item that it reads of the conversation so far
+    (empty: all of it, unless it was left before; ``NOTHING``). ``note``: what it reads in place of the rest."""
+
+    entry: Literal["", "greet", "continue", "silent"] = ""
+    reason: str = ""
+    reads: str = ""
+    note: str = ""
+
+
+NOTHING = "-"
+"""Nothing of the conversation so far."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from antiphon.kernel.conversation import Message
 from antiphon.kernel.gates import FREE
 from antiphon.kernel.reply import Reply, ReplyState, begin, below, end, new_base
 from antiphon.kernel.reply_turns import go_on
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
 
 
 def on_opening(state: ReplyState, signal: OpeningAsked | Review, view: KernelState, out: Out) -> None:
+    if isinstance(signal, OpeningAsked) and signal.open_turn and not _waits(state, view):
+        return
     base = new_base(state, view)
     reply = state.replies[base] = Reply(base, floor=FREE)
     begin(state, reply, view, out)
+
+
+def _waits(state: ReplyState, view: KernelState) -> bool:
+    """Whether the caller's last words have no answer, and none is under way."""
+    if any(reply.phase != "speculating" for reply in state.replies.values()) or view.speech.speeches:
+        return False
+    said = [item for item in view.conversation.items if isinstance(item, Message)]
+    return bool(said) and said[-1].role == "user" and not view.agents.turns
 
 
 def on_task_over(state: ReplyState, signal: TaskOver, view: KernelState, out: Out) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from antiphon.kernel.events import Op, Priority
 from antiphon.kernel.gates import FREE
-from antiphon.kernel.policy import AgentRef, SessionPolicy
+from antiphon.kernel.policy import AgentRef, SessionPolicy, Terms
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -255,6 +255,7 @@ class HandoffAsked(Signal, frozen=True):
 
     agent: AgentRef
     base: str = ""
+    terms: Terms = Terms()
 
 
 class HandoffDone(Signal, frozen=True):
@@ -286,7 +287,9 @@ class TaskOver(Signal, frozen=True):
 
 
 class OpeningAsked(Signal, frozen=True):
-    """The agent that entered has said nothing, and shall: make a reply."""
+    """The agent that entered has said nothing, and shall: make a reply. ``open_turn``: only where the caller waits for one."""
+
+    open_turn: bool = False
 
 
 class Rung(Signal, frozen=True):

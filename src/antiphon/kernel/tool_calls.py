@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from antiphon.kernel.agent_switch import refusal
 from antiphon.kernel.effects import CancelTool
 from antiphon.kernel.events import ToolCall, ToolProgress, ToolReturned
 from antiphon.kernel.signals import (
@@ -147,7 +148,10 @@ def on_returned(state: ToolsState, event: ToolReturned, view: KernelState, out: 
     out.close(event.op)
     run.op, run.media = None, event.media
     out.cancel_timer(f"tools.deadline:{run.number}")
-    output, is_error = event.output, event.is_error
+    output, is_error, agent = event.output, event.is_error, event.agent
+    reply, why = event.reply, refusal(run.by, run.speech, view) if agent is not None else ""
+    if why:
+        output, is_error, reply, agent = why, True, True, None
     if event.cancelled:
         output, is_error = event.output or CANCELLED, True
     if run.phase == "detached":
@@ -155,12 +159,13 @@ def on_returned(state: ToolsState, event: ToolReturned, view: KernelState, out: 
         over(run, is_error, out)
         move(run, "returned")
         state.runs.pop(run.number, None)
-        _tell(run, event.reply, out)
-        if event.agent is not None:
-            out.signal(HandoffAsked(event.agent, ""))
+        _tell(run, reply and agent is None, out)
+        if agent is not None:
+            out.signal(HandoffAsked(agent, "", event.terms))
         return
     move(run, "returned")
-    run.output, run.is_error, run.reply, run.agent = output, is_error, event.reply, event.agent
+    run.output, run.is_error, run.reply = output, is_error, reply
+    run.agent, run.terms = agent, event.terms
     if run.logged:
         settled(state, run, output, is_error, out)
         settle_all(state, view, out)

@@ -19,7 +19,7 @@ import msgspec
 from antiphon.kernel import facts as ft
 from antiphon.kernel.effects import RunTool
 from antiphon.kernel.events import Effectfulness, OnDuplicate, Op, Retry
-from antiphon.kernel.policy import AgentRef
+from antiphon.kernel.policy import AgentRef, Terms
 from antiphon.kernel.signals import (
     HandoffAsked,
     ToolBatchSettled,
@@ -93,6 +93,7 @@ class ToolRun(msgspec.Struct):
     is_error: bool = False
     reply: bool = True
     agent: AgentRef | None = None
+    terms: Terms = Terms()
     late: int = 0
     joins: int = 0
     extra: str = ""
@@ -242,11 +243,11 @@ def settle(state: ToolsState, speech: str, view: KernelState, out: Out) -> None:
     if not runs:
         return
     out.notify("function_tools_executed", call_ids=tuple(r.call_id for r in runs), speech=speech)
-    agent = next((r.agent for r in runs if r.agent is not None), None)
+    handed = next((r for r in runs if r.agent is not None), None)
     base = speech.partition("#")[0]
-    out.signal(ToolBatchSettled(speech, base, any(r.reply for r in runs), agent is not None))
-    if agent is not None:
-        out.signal(HandoffAsked(agent, base))
+    out.signal(ToolBatchSettled(speech, base, any(r.reply for r in runs), handed is not None))
+    if handed is not None and handed.agent is not None:
+        out.signal(HandoffAsked(handed.agent, base, handed.terms))
 
 
 def settled(state: ToolsState, run: ToolRun, output: str, is_error: bool, out: Out) -> None:

@@ -16,7 +16,7 @@ from antiphon.agents.agent import Agent, overrides
 from antiphon.agents.instructions import Modality
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
-from antiphon.chat.items import ChatItem
+from antiphon.chat.items import ChatItem, ConversationSummary
 from antiphon.errors import ConfigurationError
 from antiphon.kernel.conversation import Conversation, Message
 from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
@@ -116,6 +116,10 @@ class Directory:
             has_turn_hook=overrides(agent, "on_user_turn_completed"),
         )
 
+    def language(self, agent: Agent) -> str:
+        """BCP 47 tag of what is spoken with ``agent``."""
+        return agent.language or agent._spoken or self.session.language
+
     def layers(self, agent: Agent) -> tuple[TurnHandlingOptions, TurnHandlingOptions]:
         return self.turn_handling, TurnHandlingOptions.of(agent.turn_handling)
 
@@ -156,7 +160,7 @@ class Directory:
             *question,
             has_detector=bound.detector is not None
             or any(isinstance(q.turn_detection, TurnDetector) for q in question),
-            language=self.session.language,
+            language=self.language(agent),
         )
         own_ear = overrides(agent, "stt_node")
         if made.turn.mode == "provider" and not own_ear and bound.stt and not bound.stt.capabilities.end_of_turn:
@@ -210,7 +214,7 @@ class Directory:
     def conversation(self, agent: Agent, state: KernelState) -> list[ChatItem]:
         """What ``agent`` reads of the conversation. The ladder's clips are not the model's words: it would repeat them."""
         unread = self.unread.get(agent.id, frozenset())
-        items = chat_items(prompt_view(state), self.session.media)
+        items = self.read(agent.id, state.conversation, chat_items(prompt_view(state), self.session.media))
         waiting = {run.call_id for run in state.tools.runs.values() if state.agents.below(run.by)}
         waiting &= state.conversation.open_calls.keys()  # calls that wait for this agent's own dialogue
         return [
@@ -220,6 +224,18 @@ class Directory:
             and not item.id.startswith("ladder.")
             and getattr(item, "call_id", "") not in waiting
         ]
+
+    def read(self, agent: str, conversation: Conversation, items: Iterable[ChatItem]) -> list[ChatItem]:
+        """What of ``items`` an agent reads, by what was handed over to it, with the notes that stand for the rest."""
+        reading = conversation.readings.get(agent)
+        if reading is None:
+            return list(items)
+        unread = set(reading.unread)
+        read = [item for item in items if item.id not in unread]
+        for note in reading.notes:
+            place = next((n for n, item in enumerate(read) if item.created_at > note.at), len(read))
+            read.insert(place, ConversationSummary(id=note.id, text=note.text, created_at=note.at))
+        return read
 
     def context_replaced(self, agent: Agent, conversation: Conversation) -> None:
         """The agent reads its new context instead of what that was made of. What came since is still read, and so is a call

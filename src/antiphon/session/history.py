@@ -63,4 +63,10 @@ def _chat_item(item: Item, shelf: MediaShelf) -> ChatItem:
             tools_removed=item.tools_removed,
             created_at=item.created_at,
         )
-    return AgentHandoff(id=item.id, old_agent=item.old_agent, new_agent=item.new_agent, created_at=item.created_at)
+    return AgentHandoff(
+        id=item.id,
+        old_agent=item.old_agent,
+        new_agent=item.new_agent,
+        reason=item.reason,
+        created_at=item.created_at,
+    )

@@ -77,7 +77,8 @@ class Listening:
                 self.start()
             return
         own = overrides(bound.agent, "stt_node") or overrides(previous.agent, "stt_node")
-        if previous.stt is not bound.stt or (own and previous.agent is not bound.agent):
+        other = shell.directory.language(previous.agent) != shell.directory.language(bound.agent)
+        if previous.stt is not bound.stt or other or (own and previous.agent is not bound.agent):
             shell.keep(shell.lane.loop.create_task(self.hearing.restart(*self._node()), name="antiphon:stt-swap"))
         if previous.detector is not bound.detector:
             self._listen_for_ends()
@@ -124,7 +125,7 @@ class Listening:
     def _node(self) -> tuple[SttNode, Lane, bool, bool]:
         """The stream's maker, where it runs, whether it gives partials, and whether its audio is to be counted."""
         shell = self._shell
-        agent, stt, language = shell.bound.agent, shell.bound.stt, shell.session.language
+        agent, stt, language = shell.bound.agent, shell.bound.stt, shell.directory.language(shell.bound.agent)
         if overrides(agent, "stt_node") or stt is None:
             home = shell.user_lane
             partials = stt is None or stt.capabilities.partials

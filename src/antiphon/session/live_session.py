@@ -21,6 +21,7 @@ from antiphon.errors import ConfigurationError, SessionClosedError
 from antiphon.kernel import events as ev
 from antiphon.models.llm import ToolChoice
 from antiphon.session.directory import Directory, ReplyRequest, SaySource
+from antiphon.session.handing_over import HandingOver
 from antiphon.session.media_shelf import MediaShelf
 from antiphon.session.options import TurnHandlingOptions
 from antiphon.session.run_result import RunResult
@@ -54,6 +55,7 @@ class LiveSession(WhoSpeaks):
         self._saved = SavedState()
         self.media = MediaShelf()
         self.tasks = Tasks(self)
+        self.handing_over = HandingOver(self)
         self.scope = stand_ins.scope()
         """Whose stand-ins for tools hold here, under test."""
 

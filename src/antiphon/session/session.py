@@ -54,7 +54,7 @@ class AgentSession(LiveSession, Generic[T]):
     ``vad``: settings of voice activity detection. ``turn_handling``: see ``TurnHandlingOptions``. ``tools``: functions
     and toolsets for every agent of the session. ``mcp_servers``: MCP servers for every agent: http(s) URLs,
     ``MCPServerHTTP``, ``MCPServerStdio``. ``tool_policy``: asked before a tool runs (``antiphon.tools.policy``). ``userdata``: your own data, of type ``T``. ``max_tool_steps``: rounds of tool calls in one
-    reply. ``tts_text_transforms``: what is taken out of text before it is spoken (names or functions; ``None``: nothing).
+    reply. ``max_handoffs``: hand-offs without a turn of the caller's between them; what asks for more is refused and told so. ``tts_text_transforms``: what is taken out of text before it is spoken (names or functions; ``None``: nothing).
     ``min_consecutive_speech_delay``: seconds between two speeches. ``user_away_timeout``: seconds of silence of both
     until the user counts as away (0: never). ``party_grace``: seconds that a leg which vanished may take to come back
     before the session ends. ``tool_timeout``: seconds after which a tool counts as failed for the model (a write goes
@@ -77,6 +77,7 @@ class AgentSession(LiveSession, Generic[T]):
         tool_policy: Policy | None = None,
         userdata: T = None,  # type: ignore[assignment]
         max_tool_steps: int = 3,
+        max_handoffs: int = 5,
         tts_text_transforms: Sequence[str | Transform] | None = ("filter_markdown", "filter_emoji"),
         min_consecutive_speech_delay: float = 0.0,
         user_away_timeout: float = 15.0,
@@ -98,6 +99,7 @@ class AgentSession(LiveSession, Generic[T]):
         self.transform = compile_transforms(tts_text_transforms)
         self._base_policy = SessionPolicy(
             max_tool_steps=max_tool_steps,
+            max_handoffs=max_handoffs,
             speech_gap=min_consecutive_speech_delay,
             away_after=user_away_timeout,
             party_grace=party_grace,

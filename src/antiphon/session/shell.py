@@ -279,7 +279,7 @@ class Shell:
         )
         self.tool_ops[effect.call_id] = effect.op
         self.tool_steps[effect.call_id] = effect.speech
-        self.user_code.run_tool(effect, tool, context, self.directory.adopt)
+        self.user_code.run_tool(effect, tool, context, self.session.handing_over.terms)
 
     def _call_hook(self, effect: fx.CallHook) -> None:
         agent = self.directory.agents[effect.agent]

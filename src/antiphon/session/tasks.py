@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from antiphon.agents.handoff import ContextPolicy, Handoff
 from antiphon.agents.task import AgentTask, Outcome, result_type
+from antiphon.chat.context import ChatContext
 from antiphon.errors import SessionClosedError, TaskCancelledError, TaskDeclinedError, TaskError
 from antiphon.kernel import events as ev
 from antiphon.session.saved_state import as_json
@@ -47,13 +49,14 @@ class Tasks:
 
     async def perform(self, task: AgentTask[Any], op: ev.Op | None = None, number: int = 1) -> Any:
         """Let ``task`` speak until it is done; returns its result or raises."""
-        shell, directory = self._session.running()
+        shell, _ = self._session.running()
         task._begin()
         if task._outcome is not None:
             return task._outcome.get()
+        ref, terms = await self._session.handing_over.terms(Handoff(task))
         ask, future = uuid.uuid4().hex, asyncio.get_running_loop().create_future()
         self._awaited[ask] = Awaited(task, future)
-        shell.post(ev.TaskAsked(ask=ask, agent=directory.adopt(task), op=op, number=number))
+        shell.post(ev.TaskAsked(ask=ask, agent=ref, op=op, number=number, terms=terms))
         try:
             return self._outcome(task, await future)
         except asyncio.CancelledError:
@@ -104,8 +107,20 @@ class Tasks:
         value, is_error = outcome.value, isinstance(outcome.value, Exception)
         if is_error:
             value = {"error": type(value).__name__, "message": str(value)}
-        shell, _ = self._session.running()
-        shell.post(ev.TaskDone(task=id, result=as_json(value) or "null", is_error=is_error))
+        done = ev.TaskDone(task=id, result=as_json(value) or "null", is_error=is_error)
+        returns = tasks[0].returns
+        if returns is not None and returns.kind == "summary":
+            self._session._ensure_side().emitter.call(self._sum_up, done, returns)
+        else:
+            hidden, note = (False, "") if returns is None else self._session.handing_over.returned(returns, value)
+            self._session._running().post(msgspec.structs.replace(done, hidden=hidden, note=note))
+
+    async def _sum_up(self, done: ev.TaskDone, returns: ContextPolicy) -> None:
+        """Sum the dialogue up for the agent below, which goes on then."""
+        items = self._session.history.items
+        task = self._session._ensure_side().conversation.tasks[done.task]
+        note = await self._session.handing_over.summed_up(ChatContext(items[task.first :]), returns)
+        self._session._running().post(msgspec.structs.replace(done, hidden=bool(note), note=note))
 
     def close(self) -> None:
         """The session has ended."""

@@ -98,7 +98,7 @@ class ToolGate:
         agrees: Callable[[str], bool] = (
             tool.options.confirm
             if callable(tool.options.confirm)
-            else lambda text: says_yes(text, self._shell.session.language)
+            else lambda text: says_yes(text, self._shell.directory.language(context.agent))
         )
         call = context.function_call
         words = answer_to(list(self._shell.kernel.state.conversation.items), call.call_id, call.name, call.arguments)

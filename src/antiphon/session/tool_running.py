@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from antiphon.agents.agent import Agent
+from antiphon.agents.handoff import Handoff
 from antiphon.chat.media import AudioContent, Content, ImageContent, split
+from antiphon.kernel.policy import AgentRef, Terms
 from antiphon.session.tool_host import run_off_loop
 from antiphon.tools import stand_ins
 from antiphon.tools.function_tool import FunctionTool
@@ -34,16 +36,23 @@ async def run(tool: FunctionTool, arguments: dict[str, Any], context: RunContext
         return await run_off_loop(function, **kwargs)
 
 
-def answer_of(value: Any, limit: int, adopt: Callable[[Agent], Any]) -> dict[str, Any]:
-    """Fields of ``ToolReturned``, media as they are. ``None`` asks for no reply; an ``Agent`` hands over; pictures and
-    sounds, alone or in a list with text, go to models that take them."""
+HandOver = Callable[[Handoff], Awaitable[tuple[AgentRef, Terms]]]
+
+
+async def answer_of(value: Any, limit: int, hand_over: HandOver) -> dict[str, Any]:
+    """Fields of ``ToolReturned``, media as they are. ``None`` asks for no reply; an ``Agent`` or a ``Handoff`` hands over; pictures
+    and sounds, alone or in a list with text, go to models that take them."""
     reply = True
     if isinstance(value, ToolResult):
         value, reply = value.value, value.reply_required
-    if isinstance(value, Agent):
-        return {"output": f"Handed over to {value.id}.", "agent": adopt(value), "reply": reply}
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Agent):
-        return {"output": result_text(value[1], limit=limit), "agent": adopt(value[0]), "reply": reply}
+        value = Handoff(value[0], result=value[1])
+    if isinstance(value, Agent):
+        value = Handoff(value)
+    if isinstance(value, Handoff):
+        agent, terms = await hand_over(value)
+        output = f"Handed over to {agent.key}." if value.result is None else result_text(value.result, limit=limit)
+        return {"output": output, "agent": agent, "terms": terms, "reply": reply}
     if value is None:
         return {"output": "", "reply": False}
     if media := _media_in(value):

@@ -26,7 +26,7 @@ from antiphon.session.lanes import Lane
 from antiphon.session.media_shelf import MediaShelf
 from antiphon.session.tasks import Tasks
 from antiphon.session.tool_gate import ToolGate
-from antiphon.session.tool_running import answer_of, run
+from antiphon.session.tool_running import HandOver, answer_of, run
 from antiphon.tools.function_tool import FunctionTool
 from antiphon.tools.run_context import RunContext
 
@@ -79,12 +79,10 @@ class UserCode:
             lambda: self._hook(effect, agent, turn_ctx, media),
         )
 
-    def run_tool(
-        self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], adopt: Callable[[Agent], Any]
-    ) -> None:
-        """``adopt`` makes the kernel's reference of an agent that the tool returns."""
+    def run_tool(self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], hand_over: HandOver) -> None:
+        """``hand_over``: what a hand-off that the tool returns means to the kernel."""
         lane = self._core if tool.on_core and not self._gate.concerns(tool) else self.lane
-        self._start(lane, effect.op, f"tool {effect.name}", lambda: self._tool(effect, tool, context, adopt))
+        self._start(lane, effect.op, f"tool {effect.name}", lambda: self._tool(effect, tool, context, hand_over))
 
     def _start(self, lane: Lane, op: Op, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._names[op], self._lanes[op] = name, lane
@@ -153,16 +151,15 @@ class UserCode:
             current_hook.reset(token)
         self._post(HookReturned(op=effect.op, text=text, stop=stop, error=error, context_changed=changed, media=added))
 
-    async def _tool(
-        self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], adopt: Callable[[Agent], Any]
-    ) -> None:
+    async def _tool(self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], hand_over: HandOver) -> None:
         answer: dict[str, Any]
         task_host.set(self._dialogues.host(effect.op, "tool"))
         try:
             arguments = tool.parse(effect.arguments)
             if self._gate.concerns(tool):
                 await self._gate.pass_through(tool, context)
-            answer = answer_of(await run(tool, arguments, context), tool.options.result_limit, adopt)
+            returned = await run(tool, arguments, context)
+            answer = await answer_of(returned, tool.options.result_limit, hand_over)
         except StopResponse:
             answer = {"output": "", "reply": False}
         except TaskCancelledError as exc:

@@ -64,6 +64,8 @@ class UserSide:
         self.commits: dict[str, asyncio.Future[str]] = {}
         self.idle: set[asyncio.Future[None]] = set()
         self.floors: dict[str, asyncio.Future[bool]] = {}
+        self.handoffs: dict[str, asyncio.Future[bool]] = {}
+        self.spoke: set[str] = set()
         self.quiet = False
         self.levels = (-100.0, -100.0)
         self.current_agent = ""
@@ -147,6 +149,11 @@ class UserSide:
         future = self.floors.get(body["ask"])
         if future is not None and not future.done():
             future.set_result(body["granted"])
+
+    def _handoff(self, body: dict[str, Any], at: float) -> None:
+        future = self.handoffs.pop(body["ask"], None)
+        if future is not None and not future.done():
+            future.set_result(body["done"])
 
     def _task(self, body: dict[str, Any], at: float) -> None:
         self._session.tasks.notice(body, at)
@@ -267,6 +274,7 @@ class UserSide:
 
     def entered(self, agent: str) -> None:
         self.current_agent = agent
+        self.spoke.add(agent)
         self.started.set()
 
     # --- runs and the end ----------------------------------------------------------------------------------------
@@ -296,6 +304,8 @@ class UserSide:
         waiting: list[asyncio.Future[Any]] = [*self.commits.values(), *self.idle]
         for future in waiting:
             future.cancel()
+        for ask in list(self.handoffs):
+            self._handoff({"ask": ask, "done": False}, 0.0)
         for ask in list(self.floors):
             self._floor({"ask": ask, "granted": False}, 0.0)
         self._session.tasks.close()
@@ -311,6 +321,7 @@ _SPECIAL: dict[str, Callable[[UserSide, dict[str, Any], float], None]] = {
     "turn_committed": UserSide._committed,
     "floor": UserSide._floor,
     "task": UserSide._task,
+    "handoff": UserSide._handoff,
     "speech_created": UserSide._created,
     "speech_completed": UserSide._completed,
     "idle": UserSide._idle,

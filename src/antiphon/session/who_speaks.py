@@ -3,11 +3,15 @@ call. Part of ``LiveSession``; what a change means the kernel decides."""
 
 from __future__ import annotations
 
+import asyncio
+import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from antiphon.agents.agent import NOT_GIVEN, Agent
+from antiphon.agents.handoff import ContextPolicy, EntryMode, Handoff
 from antiphon.agents.task import AgentTask
 from antiphon.kernel import events as ev
+from antiphon.kernel.policy import AgentRef, Terms
 from antiphon.models.choice import ModelChoice
 from antiphon.models.llm import LLM
 from antiphon.models.stt import STT
@@ -17,6 +21,7 @@ from antiphon.session.options import TurnHandlingOptions
 
 if TYPE_CHECKING:
     from antiphon.session.directory import Directory
+    from antiphon.session.handing_over import HandingOver
     from antiphon.session.shell import Shell
     from antiphon.session.tasks import Tasks
     from antiphon.session.tool_sets import ToolSets
@@ -30,6 +35,7 @@ class WhoSpeaks:
 
     turn_handling: TurnHandlingOptions
     tasks: Tasks
+    handing_over: HandingOver
     tool_sets: ToolSets
     _shell: Shell | None
     _directory: Directory | None
@@ -46,12 +52,36 @@ class WhoSpeaks:
         assert self._directory is not None
         return shell, self._directory
 
-    def update_agent(self, agent: Agent) -> None:
-        """Another agent takes over; the conversation goes along."""
-        shell = self._running()
-        assert self._directory is not None
-        ref = self._directory.adopt(agent)
-        shell.post(ev.AgentAsked(agent=ref))
+    def update_agent(
+        self,
+        agent: Agent,
+        *,
+        context: ContextPolicy | None = None,
+        entry: EntryMode | None = None,
+        reason: str = "",
+    ) -> asyncio.Future[bool]:
+        """Hand over to ``agent``, on terms as in ``Handoff``. Returns at once; the future says whether it takes over: not where
+        another hand-off is under way, or where the conversation has been passed on too often without the caller."""
+        handoff = Handoff(agent, context, entry, reason)
+        ask, done = uuid.uuid4().hex, asyncio.get_running_loop().create_future()
+        side = self._ensure_side()
+        self.running()
+        side.handoffs[ask] = done
+        if self.handing_over.needs_model(handoff):
+            side.emitter.call(self._hand_over_later, handoff, ask)
+        else:
+            self._hand_over(ask, *self.handing_over.at_once(handoff))
+        return done
+
+    async def _hand_over_later(self, handoff: Handoff, ask: str) -> None:
+        self._hand_over(ask, *await self.handing_over.terms(handoff))
+
+    def _hand_over(self, ask: str, ref: AgentRef, terms: Terms) -> None:
+        self._running().post(ev.AgentAsked(agent=ref, terms=terms, ask=ask))
+
+    def conversation_agents(self) -> set[str]:
+        """Ids of the agents that have spoken so far."""
+        return self._ensure_side().spoke
 
     async def run_task(self, task: AgentTask[R]) -> R:
         """Let a task speak until it is done, on top of whoever speaks now; returns its result. For application code: tools,
