@@ -46,6 +46,10 @@ class Rules:
         self.tasks: list[str] = []
         self.asks: dict[str, str] = {}
         self.dialogues: set[str] = set()
+        self.steps: dict[ev.Op, str] = {}
+        self.handed: dict[str, int] = {}
+        self.cancelled: set[ev.Op] = set()
+        self.switches = 0
         self.rebound = 0
         self.owners = 0
         self.current = ""
@@ -59,6 +63,7 @@ class Rules:
         phase = world.kernel.state.lifecycle.phase
         if isinstance(event, ev.Resumed) and world.kernel.state.conversation.agent:
             self.owners += 1
+        self.at_once = 0
         if isinstance(event, ev.Resumed):
             self.asks = {ask: who for ask, who in self.asks.items() if not who}
         if isinstance(event, ev.TaskAsked) and phase != "new":
@@ -75,6 +80,7 @@ class Rules:
                 if fact is not None:
                     fact(effect.fact)
         self.reaches_history(event, effects)
+        self.handed_over(event, effects)
         self.move(world, event)
         if phase == "ended":
             self.asks.clear()
@@ -180,7 +186,11 @@ class Rules:
         if not any(isinstance(e, fx.Record) and isinstance(e.fact, ft.ToolResult) for e in effects):
             raise Broken("K3", f"the result of {self.writes[event.op]} is on no record")
 
+    def on_CancelTool(self, effect: fx.CancelTool) -> None:  # noqa: N802
+        self.cancelled.add(effect.op)
+
     def on_RunTool(self, effect: fx.RunTool) -> None:  # noqa: N802
+        self.steps[effect.op] = effect.speech
         if effect.effect != "read":
             self.writes[effect.op] = effect.call_id
         self.ran[effect.call_id] = self.ran.get(effect.call_id, 0) + 1
@@ -255,6 +265,26 @@ class Rules:
 
     def fact_AgentEntered(self, fact: ft.AgentEntered) -> None:  # noqa: N802
         self.entered += 1
+        if fact.previous and not fact.agent.startswith("t") and not fact.previous.startswith("t"):
+            self.at_once += 1
+            self.switches += 1
+        if self.at_once > 1:
+            raise Broken("K6", "two switches at once")
+        if self.switches > 2 * 5:
+            raise Broken("K6", "the agents hand the conversation round and round without the caller")
+
+    def handed_over(self, event: ev.Event, effects: list[fx.AnyEffect]) -> None:
+        """Of a batch's hand-offs one is made; the results of the others do not say that they were."""
+        if any(isinstance(e, fx.Record) and isinstance(e.fact, ft.TurnCommitted | ft.TurnDropped) for e in effects):
+            self.switches = 0
+        results = [e.fact for e in effects if isinstance(e, fx.Record) and isinstance(e.fact, ft.ToolResult)]
+        if not isinstance(event, ev.ToolReturned) or event.agent is None or not results:
+            return
+        if not results[0].output.startswith("Not handed over"):
+            step = self.steps.get(event.op, "")
+            self.handed[step] = self.handed.get(step, 0) + 1
+            if self.handed[step] > 1:
+                raise Broken("K6", f"two tools of {step} handed over")
 
     def on_Rebind(self, effect: fx.Rebind) -> None:  # noqa: N802
         self.rebound += 1
@@ -295,8 +325,17 @@ class Rules:
         under_way = {frame.wish.ask for frame in agents.tasks} | {wish.ask for wish in agents.wishes}
         if self.asks.keys() - under_way:
             raise Broken("K1", f"{self.asks.keys() - under_way} are awaited and will never come")
+        for frame in agents.tasks:
+            calls = {run.call_id for run in state.tools.runs.values() if run.op is not None}
+            if frame.wish.call_id and frame.wish.call_id not in calls:
+                raise Broken("K1", f"nobody awaits {frame.wish.id} any more, and it goes on")
         for run in state.tools.runs.values():
-            if run.tasks and state.lifecycle.phase == "running" and f"tools.deadline:{run.number}" in state.timers:
+            if (
+                run.tasks
+                and run.op not in self.cancelled
+                and state.lifecycle.phase == "running"
+                and f"tools.deadline:{run.number}" in state.timers
+            ):
                 raise Broken("K1", f"{run.call_id} awaits a sub-dialogue, and its own time runs")
 
     def on_CallHook(self, effect: fx.CallHook) -> None:  # noqa: N802

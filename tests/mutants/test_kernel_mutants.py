@@ -7,10 +7,26 @@ from typing import Any
 
 import pytest
 
-from antiphon.kernel import agents, floor, kernel, ledger, liveness, out, reply_turns, speech, tool_calls, turn_evidence
+from antiphon.kernel import (
+    agent_hooks,
+    agent_switch,
+    agent_tasks,
+    agents,
+    floor,
+    kernel,
+    ledger,
+    liveness,
+    out,
+    reply_turns,
+    speech,
+    tool_calls,
+    tool_ends,
+    turn_evidence,
+)
 from antiphon.kernel.effects import Record
+from antiphon.kernel.events import TaskCancelled
 from antiphon.kernel.facts import SpeechHeard
-from antiphon.kernel.signals import Review
+from antiphon.kernel.signals import Review, SpeechSettled, TaskBegan
 from antiphon.kernel.turn import TurnState
 from tests.kernel.rules import Broken, judged
 from tests.kernel.shrink import shrink, story
@@ -77,14 +93,82 @@ def k5_the_deadline_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def k6_turns_that_wait_for_an_agent_are_dropped(patch: pytest.MonkeyPatch) -> None:
-    real = agents._next_turn
+    real = agents.next_turn
 
     def lossy(state: agents.AgentsState, view: Any, out_: Any) -> None:
         if state.phase != "here":
             state.turns.clear()
         real(state, view, out_)
 
-    patch.setattr(agents, "_next_turn", lossy)
+    for file in (agent_switch, agent_hooks, agent_tasks):
+        patch.setattr(file, "next_turn", lossy)
+
+
+def k6_every_hand_off_of_a_batch_is_made(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tool_calls, "refusal", lambda *args: "")
+
+
+def k6_hand_offs_go_round_and_round(patch: pytest.MonkeyPatch) -> None:
+    real = agent_switch.refusal
+
+    def patient(*args: Any) -> str:
+        why = real(*args)
+        return "" if why == agent_switch.TOO_MANY else why
+
+    patch.setattr(tool_calls, "refusal", patient)
+    patch.setattr(agent_switch, "refusal", patient)
+
+
+def k6_the_agent_of_a_task_stays_when_it_is_over(patch: pytest.MonkeyPatch) -> None:
+    real = agents.pop_task
+
+    def stays(state: Any, *args: Any, **kwargs: Any) -> Any:
+        frame = real(state, *args, **kwargs)
+        frame.left = frame.wish.agent
+        return frame
+
+    patch.setattr(agent_tasks, "pop_task", stays)
+
+
+def k6_an_outer_task_leaves_the_inner_ones_behind(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(agent_tasks, "end_tasks", nothing)
+
+
+def k1_a_task_outlives_whoever_awaits_it(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(agent_tasks, "_awaited", lambda *args: True)
+
+
+def k1_a_dialogue_counts_as_the_tools_own_time(patch: pytest.MonkeyPatch) -> None:
+    real = tool_ends.on_task_began
+
+    def ticking(state: Any, signal: Any, view: Any, out_: Any) -> None:
+        timers = dict(view.timers)
+        real(state, signal, view, out_)
+        view.timers.update({name: at for name, at in timers.items() if name not in view.timers})
+
+    patch.setitem(kernel.ROUTES, TaskBegan, (("tools", ticking),))
+
+
+def k1_nobody_is_told_that_a_task_will_not_be(patch: pytest.MonkeyPatch) -> None:
+    real = agent_tasks.on_cancelled
+
+    def silent(state: Any, event: Any, view: Any, out_: Any) -> None:
+        state.wishes = [wish for wish in state.wishes if wish.ask != event.ask]
+        real(state, event, view, out_)
+
+    patch.setitem(kernel.ROUTES, TaskCancelled, (("agents", silent),))
+
+
+def k1_a_clip_that_never_sounded_ends_a_silence(patch: pytest.MonkeyPatch) -> None:
+    real = liveness.on_settled
+
+    def hopeful(state: Any, signal: Any, view: Any, out_: Any) -> None:
+        before = (state.quiet, state.began, state.rung)
+        real(state, signal, view, out_)
+        state.quiet, state.began, state.rung = before
+
+    kept = tuple((name, hopeful if name == "liveness" else handler) for name, handler in kernel.ROUTES[SpeechSettled])
+    patch.setitem(kernel.ROUTES, SpeechSettled, kept)
 
 
 def k7_a_fact_is_recorded_and_not_applied(patch: pytest.MonkeyPatch) -> None:
@@ -124,6 +208,14 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K4", k4_an_answer_goes_on_while_the_caller_does),
     ("K5", k5_the_deadline_is_forgotten),
     ("K6", k6_turns_that_wait_for_an_agent_are_dropped),
+    ("K6", k6_every_hand_off_of_a_batch_is_made),
+    ("K6", k6_hand_offs_go_round_and_round),
+    ("K6", k6_the_agent_of_a_task_stays_when_it_is_over),
+    ("K6", k6_an_outer_task_leaves_the_inner_ones_behind),
+    ("K1", k1_a_task_outlives_whoever_awaits_it),
+    ("K1", k1_a_dialogue_counts_as_the_tools_own_time),
+    ("K1", k1_nobody_is_told_that_a_task_will_not_be),
+    ("K1", k1_a_clip_that_never_sounded_ends_a_silence),
     ("K7", k7_a_fact_is_recorded_and_not_applied),
     ("K8", k8_last_come_first_served),
     ("K8", k8_everybody_talks_into_the_floor),
