@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from antiphon import Agent, AgentHandoff, AgentTask, ContextPolicy, Handoff, RunContext, function_tool
-from antiphon.testing import Caller, CallResult, LLMFaults, ScriptedLLM, ScriptedSTT, calls, simulate
+from antiphon.testing import Caller, CallResult, LLMFaults, ScriptedLLM, ScriptedSTT, ScriptedTTS, calls, simulate
 
 
 class Billing(Agent):
@@ -357,3 +357,32 @@ def test_the_language_goes_along_and_an_agent_may_have_its_own() -> None:
         caller = Caller().waits_for_agent().says("My bill please").waits_for_agent(quiet=1.0)
         simulate(lambda d=desk: d, caller, llm=ScriptedLLM(SCRIPT))
     assert policies == ["de", "fr"]
+
+
+def test_turn_settings_model_and_voice_are_the_new_agents_own() -> None:
+    own, voice = ScriptedLLM({"owe": "You owe us ten euros and twenty cents in all."}), ScriptedTTS()
+    billing = Billing(llm=own, tts=voice, turn_handling={"interruption": {"enabled": False}})
+    llm = ScriptedLLM({"bill": calls("billing"), "stop": "All right."})
+    caller = Caller().waits_for_agent().says("My bill please").waits_for_agent(quiet=1.0).says("What do I owe")
+    caller = caller.talks_over("Stop it now please", after_word=3).waits_for_agent(quiet=2.0)
+    result = simulate(lambda: Desk(billing=billing), caller, llm=llm)
+    assert "You owe us ten euros and twenty cents in all." in result.heard, "nobody interrupts billing"
+    assert len(own.requests) >= 1
+    assert not any("owe" in str(request.chat_ctx.messages[-1].text).lower() for request in llm.requests)
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 2.5])
+def test_an_interruption_at_any_moment_of_a_hand_off_is_answered_by_whoever_speaks_then(moment: float) -> None:
+    """Before, during and after it: one switch, the caller's words kept, an answer to them."""
+
+    class Slow(Desk):
+        async def on_exit(self) -> None:
+            await asyncio.sleep(0.4)
+
+    llm = ScriptedLLM({"bill": [("One moment please.", calls("billing"))], "sorry": "No matter.", ...: "Yes?"})
+    caller = Caller().waits_for_agent().says("My bill please").says("Oh sorry about that", after=0.7 + moment)
+    result = simulate(Slow, caller.waits_for_agent(quiet=3.0), llm=llm)
+    assert len(switches(result)) <= 1
+    assert "sorry about that" in " ".join(result.turns).lower(), result
+    assert "No matter." in result.heard, result
+    assert not result.left
