@@ -327,6 +327,16 @@ def test_whatever_happens_the_words_are_the_same_or_the_loss_is_reported(seed: i
     assert heard.text == TEXT or heard.lost > 0.0
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_whatever_happens_while_sockets_grow_old_no_word_is_lost(seed: int) -> None:
+    recording = Recording.of(*SAID, "to take away, not to have here", "thank you", pause=1.6)
+    stt = _short_lived()
+    stt.retry = msgspec.structs.replace(stt.retry, **PATIENT)  # type: ignore[arg-type]
+    heard = run(script=FaultScript.seeded(seed), stt=stt, recording=recording)
+    assert heard.text == " ".join(word.text for word in recording.words) or heard.lost > 0.0
+
+
 def test_many_reconnects_leave_nothing() -> None:
     faults = FaultScript.of(Fault("abort", clients=tuple(range(50)), after=2))
     retry = msgspec.structs.replace(deepgram.STT(api_key="k").retry, delays=(0.0,) * 60, budget=600.0)

@@ -187,6 +187,36 @@ def test_an_error_of_one_context_leaves_the_others_alone() -> None:
     assert not caught.value.retryable and len(call.simulator.clients) == 1
 
 
+def test_a_synthesis_that_is_stuck_does_not_take_its_neighbours_along() -> None:
+    call = Call(voice={"stuck": "order", "speed": 1.0})
+    long = " ".join(["on and on"] * 8)
+
+    async def both() -> None:
+        stuck = asyncio.create_task(call.say(TEXTS[0]))
+        frames = await call.say(long)
+        assert said(frames, long)[0].split() == long.split()
+        with pytest.raises(ModelError, match="no audio within"):
+            await stuck
+
+    call.run(both())
+    assert len(call.simulator.clients) == 1
+
+
+def test_a_service_that_never_ends_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener that takes its time, a service that does not."""
+    monkeypatch.setattr("antiphon.wire.tts_link.MAX_UNREAD", 500_000)
+    call = Call(voice={"speed": 0})
+
+    async def listen() -> None:
+        stream = call.tts.stream()
+        stream.push_text("endless " * 50)
+        with pytest.raises(ModelError, match="without end"):
+            async for _ in stream:
+                await asyncio.sleep(1.0)
+
+    call.run(listen())
+
+
 def test_too_many_at_a_time_are_asked_again() -> None:
     call = Call(voice={"contexts": 1}, retry=PATIENT)
 

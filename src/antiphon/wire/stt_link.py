@@ -17,8 +17,8 @@ from antiphon.wire.socket import Socket, SpeechDeadlines, ending_error
 
 
 class STTLink:
-    """``number``: counts a stream's sockets. ``said``: takes each signal, ``sent`` the seconds of audio as they are sent. ``asked``: the
-    service was asked for a final. ``key``: taken out of errors."""
+    """``number``: counts a stream's sockets. ``said``: takes each signal, ``sent`` the seconds of audio as they are sent.
+    ``asked``: the service was asked for a final. ``key``: taken out of errors."""
 
     def __init__(
         self,
@@ -40,8 +40,6 @@ class STTLink:
         self.finishing = False
         """Whether the service was told that no more audio will come."""
         self.billed = 0.0
-        self.used = False
-        """Whether a stream has taken over a socket that was opened ahead for it."""
         self._key, self._deadlines = key, deadlines
         self._said, self._sent, self._asked = said, sent, asked
         self._resampler: object = None

@@ -36,7 +36,7 @@ class WireSTTStream(STTStream):
     """``WireSTT.stream``. It connects when it is iterated."""
 
     def __init__(self, stt: WireSTT, language: str) -> None:
-        self._stt = stt
+        self._stt, self._deadlines = stt, stt.deadlines
         self._codec: STTCodec = stt.codec(language)
         self._line = AudioLine()
         self._wake = asyncio.Event()
@@ -45,6 +45,8 @@ class WireSTTStream(STTStream):
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._links = 0
+        self._ready: STTLink | None = None
+        """The next socket, opened ahead."""
         self._retiring: set[asyncio.Task[None]] = set()
         self._unanswered = 0.0
         self._answered = False
@@ -66,7 +68,7 @@ class WireSTTStream(STTStream):
             self._quiet.clear()
         if frame.speech:
             self._unanswered += frame.duration
-            if self._unanswered > self._stt.deadlines.deaf:
+            if self._unanswered > self._deadlines.deaf:
                 self._deaf.set()
         if frame.flush or self._line.waiting >= self._codec.rules.chunk:
             self._wake.set()
@@ -101,6 +103,8 @@ class WireSTTStream(STTStream):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        if self._ready is not None:
+            await self._ready.aclose()
 
     # --- sockets one after another -------------------------------------------------------------------------------------
 
@@ -108,7 +112,7 @@ class WireSTTStream(STTStream):
         try:
             await self._supervise()
             if self._retiring:
-                await asyncio.wait(self._retiring)
+                await asyncio.wait(set(self._retiring))
             self._segments.settle()
             self._events.put_nowait(None)
         except Exception as error:
@@ -118,30 +122,26 @@ class WireSTTStream(STTStream):
         """Ends when the service has given everything; raises ``ModelError`` when it is given up."""
         loop = asyncio.get_running_loop()
         trouble, attempt = -1.0, 0
-        link: STTLink | None = None
         while True:
-            began = loop.time()
+            began, link = loop.time(), None
             try:
-                link = link or await self._connect(self._codec)
+                link = self._take_ready() or await self._connect(self._codec)
                 self._tell_loss()
                 self._answered = False
-                link = await self._use(link)
-                if link is None:
+                if not await self._use(link):
                     return
                 trouble = -1.0
-                continue
             except ModelError as error:
                 if trouble < 0 or (link is not None and (self._answered or loop.time() - began >= STABLE)):
                     trouble, attempt = loop.time(), 0
                 wait = self._stt.retry.wait(error, attempt=attempt, elapsed=loop.time() - trouble)
                 if wait is None:
                     raise
-                lost, link = link, None
                 attempt += 1
                 if wait > 0:
                     await self._stt.sleep(wait)
-                if lost is not None:
-                    self._recover(self._codec.resume(), str(error))
+                if link is not None:
+                    self._recover(str(error))
 
     async def _connect(self, codec: STTCodec) -> STTLink:
         socket = await self._stt.connect(codec)
@@ -152,17 +152,24 @@ class WireSTTStream(STTStream):
             socket,
             self._line.times,
             key=self._stt.key,
-            deadlines=self._stt.deadlines,
+            deadlines=self._deadlines,
             said=self._said,
             sent=self._stt.sent,
             asked=self._asked_for_final,
         )
 
-    def _recover(self, codec: STTCodec, why: str) -> None:
+    def _take_ready(self) -> STTLink | None:
+        """The socket that was opened ahead; it begins with the audio that comes now."""
+        link, self._ready = self._ready, None
+        if link is not None:
+            self._codec, link.times = link.codec, self._line.times
+        return link
+
+    def _recover(self, why: str) -> None:
         """What a socket had not finished is recognised again by the next."""
         logger.warning("%s: a recognition goes on over a new connection: %s", self._stt, why)
         self._stt.usage.lost += 1
-        self._codec = codec
+        self._codec = self._codec.resume()
         self._line.covered(self._segments.give_up(self._line.first_at))
         self._again, self._why = self._line.rewind(), why
 
@@ -173,57 +180,50 @@ class WireSTTStream(STTStream):
             self._give(STTEvent(kind="reconnected", text=self._why, seconds=self._again, lost=lost))
         self._why, self._again = "", 0.0
 
-    async def _use(self, link: STTLink) -> STTLink | None:
-        """Work with a socket. Returns its successor when it has grown old, ``None`` when all has been said."""
+    async def _use(self, link: STTLink) -> bool:
+        """Work with a socket. True: it has grown old, and the next is ready. False: all has been said."""
         self._unanswered = 0.0
         self._stop_waiting()
         self._deaf.clear()
-        name = self._stt.service.name
         sending = asyncio.create_task(link.send_audio(self._line, self._wake), name="stt-send")
         receiving = asyncio.create_task(link.receive(), name="stt-receive")
         deaf = asyncio.create_task(self._deaf.wait(), name="stt-watch")
-        ageing = asyncio.create_task(self._successor(link), name="stt-age")
+        ageing = asyncio.create_task(self._open_successor(link), name="stt-age")
         tasks: set[asyncio.Task[object]] = {sending, receiving, deaf, ageing}
-        handed_over = False
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if receiving in done:
-                await receiving
+            if receiving in done or sending in done:
+                if receiving in done:
+                    await receiving
+                else:
+                    await sending
+                    await self._finish(receiving)
                 self._ended(link)
-                return None
-            if sending in done:
-                await sending
-                await self._finish(receiving)
-                self._ended(link)
-                return None
+                return False
             if deaf in done:
-                raise ModelError(f"{name} takes the caller's audio and answers nothing.")
-            successor = ageing.result()
-            successor.used = True
-            if not self._quiet.is_set():  # a word may be half sent
-                self._recover(successor.codec, f"the time of a connection to {name} was up while the caller spoke")
-                successor.times = self._line.times
-                return successor
-            link.sending = False
-            self._wake.set()
-            await sending
-            handed_over = True
-            return self._hand_over(link, receiving, successor)
+                raise ModelError(f"{self._stt.service.name} takes the caller's audio and answers nothing.")
+            await ageing
+            if self._quiet.is_set() and not self._line.speech_left:
+                link.sending = False
+                self._wake.set()
+                await sending
+                tasks.discard(receiving)
+                self._retire(link, receiving)
+            else:  # a word may be half sent, or not be settled
+                self._recover(f"the time of a connection to {self._stt.service.name} was up while the caller spoke")
+            return True
         finally:
             self._stop_waiting()
-            running = tasks - {receiving} if handed_over else tasks
-            for task in running:
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait(running)
-            if not handed_over:
+            await asyncio.wait(tasks)
+            if receiving in tasks:
                 await link.aclose()
-            if not ageing.cancelled() and ageing.exception() is None and not ageing.result().used:
-                await ageing.result().aclose()
 
     async def _finish(self, receiving: asyncio.Task[None]) -> None:
         """All audio was sent: wait for the last finals."""
         try:
-            async with asyncio.timeout(self._stt.deadlines.finish):
+            async with asyncio.timeout(self._deadlines.finish):
                 await asyncio.shield(receiving)
         except TimeoutError:
             if self._segments.open or self._line.speech_left:
@@ -239,8 +239,8 @@ class WireSTTStream(STTStream):
 
     # --- growing old ---------------------------------------------------------------------------------------------------
 
-    async def _successor(self, link: STTLink) -> STTLink:
-        """The next socket, opened when this one's time is nearly up; none where it has no limit."""
+    async def _open_successor(self, link: STTLink) -> None:
+        """Returns when this socket's time is nearly up and the next one is open; never where it has no limit."""
         loop, limit = asyncio.get_running_loop(), link.codec.rules.session
         if not limit:
             await loop.create_future()
@@ -250,17 +250,18 @@ class WireSTTStream(STTStream):
                 await self._quiet.wait()
         while True:
             try:
-                return await self._connect(link.codec.resume())
+                self._ready = await self._connect(link.codec.resume())
+                return
             except ModelError as error:  # the old one still works; when it ends, that is a loss like any other
                 logger.warning("%s: no connection to take over from an old one yet: %s", self._stt, error)
                 await asyncio.sleep(1.0)
 
-    def _hand_over(self, link: STTLink, receiving: asyncio.Task[None], successor: STTLink) -> STTLink:
+    def _retire(self, link: STTLink, receiving: asyncio.Task[None]) -> None:
         """The old socket gives its last finals while the new one already hears."""
 
         async def end() -> None:
             try:
-                async with asyncio.timeout(self._stt.deadlines.finish):
+                async with asyncio.timeout(self._deadlines.finish):
                     await link.finish()
                     await receiving
             except (ModelError, TimeoutError) as error:
@@ -271,13 +272,10 @@ class WireSTTStream(STTStream):
                 await link.aclose()
                 self._segments.settle(link.number)
 
-        self._codec = successor.codec
         self._line.hand_over()
-        successor.times = self._line.times
         task = asyncio.create_task(end(), name="stt-retire")
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-        return successor
 
     # --- signals -------------------------------------------------------------------------------------------------------
 
@@ -307,7 +305,7 @@ class WireSTTStream(STTStream):
         """A service that hears answers that soon; one whose caller says little would be found deaf too late by that alone."""
         if self._answer_due is None:
             loop = asyncio.get_running_loop()
-            self._answer_due = loop.call_later(self._stt.deadlines.final, self._deaf.set)
+            self._answer_due = loop.call_later(self._deadlines.final, self._deaf.set)
 
     def _heard_something(self) -> None:
         self._unanswered = 0.0

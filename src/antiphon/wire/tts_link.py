@@ -20,6 +20,7 @@ from antiphon.models.speech_codec import (
     Frame,
     Notice,
     Ready,
+    Sound,
     Speak,
     TTSCodec,
     TTSSignal,
@@ -28,20 +29,37 @@ from antiphon.wire.socket import Socket, SpeechDeadlines, ending_error
 
 MAX_QUEUED = 256
 """Frames that may wait for a peer that takes nothing."""
+MAX_UNREAD = 64 * 1024 * 1024
+"""Bytes of audio of one context that may wait to be read: twenty minutes. More is a service that does not end."""
+
+
+Said = TTSSignal | ModelError | None
 
 
 class TTSContext:
-    """One synthesis on a socket. ``signals``: what the service says of it, then the error that ends the
-    socket; ``None`` means nothing but that the reader should look again."""
+    """One synthesis on a socket: what the service says of it, then the error that ends it; ``None`` means nothing but that
+    the reader should look again. ``unread``: bytes of audio that wait."""
 
     def __init__(self, link: TTSLink, name: str) -> None:
         self.link, self.name = link, name
-        self.signals: asyncio.Queue[TTSSignal | ModelError | None] = asyncio.Queue()
+        self.unread = 0
+        self._said: asyncio.Queue[Said] = asyncio.Queue()
         self.billed = 0
         """Characters that the service said it bills for it."""
         self.spoken = 0
         """Texts given to it, counted on from where its user begins."""
         self._first = True
+
+    def put(self, said: Said) -> None:
+        self._said.put_nowait(said)
+        if isinstance(said, Sound):
+            self.unread += len(said.pcm)
+
+    async def take(self) -> Said:
+        said = await self._said.get()
+        if isinstance(said, Sound):
+            self.unread -= len(said.pcm)
+        return said
 
     def speak(self, text: str) -> None:
         self.link.post(self.link.codec.encode(Speak(self.name, text, first=self._first)))
@@ -73,7 +91,7 @@ class TTSLink:
         self.codec, self._socket, self._on_end = codec, socket, on_end
         self._key, self._deadlines = key, deadlines
         self._loop = asyncio.get_running_loop()
-        self.opened = self.used = self._loop.time()
+        self.opened = self.used = self.heard = self._loop.time()
         self._contexts: dict[str, TTSContext] = {}
         self._muted: set[str] = set()
         self.served = 0
@@ -110,6 +128,8 @@ class TTSLink:
 
     def post(self, frames: list[Frame]) -> None:
         """Send soon. A queue that is full ends the socket."""
+        if self.ended.is_set():
+            return
         self.used = self._loop.time()
         self._queue.extend(frames)
         self._wake.set()
@@ -178,7 +198,7 @@ class TTSLink:
             frame = await self._socket.receive()
             if isinstance(frame, Closed):
                 raise ending_error(self.codec, frame, self._key)
-            self.used = self._loop.time()
+            self.used = self.heard = self._loop.time()
             for signal in self.codec.decode(frame):
                 if isinstance(signal, Ended):
                     return
@@ -195,13 +215,15 @@ class TTSLink:
             self._muted.discard(signal.context)
             if context is not None:
                 del self._contexts[signal.context]
-                context.signals.put_nowait(error)
+                context.put(error)
             return
         if isinstance(signal, ContextDone):
             self._contexts.pop(signal.context, None)
             self._muted.discard(signal.context)
         if context is not None:
-            context.signals.put_nowait(signal)
+            context.put(signal)
+            if context.unread > MAX_UNREAD:
+                raise ModelError("The voice service sends audio without end.", retryable=False)
 
     def _fail(self, error: ModelError) -> None:
         if self.ended.is_set():
@@ -210,7 +232,7 @@ class TTSLink:
         if self.renewal is not None:
             self.renewal.cancel()
         for context in self._contexts.values():
-            context.signals.put_nowait(error)
+            context.put(error)
         self._contexts.clear()
         self._queue.clear()
         self._on_end(self)

@@ -37,6 +37,7 @@ class TTSPool:
         self._key, self._deadlines, self._usage = key, deadlines, usage
         self._links: list[TTSLink] = []
         self._opening: asyncio.Task[TTSLink] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._names = 0
         self._closed = False
 
@@ -64,7 +65,7 @@ class TTSPool:
             self._opening.cancel()
             with suppress(asyncio.CancelledError, ModelError):
                 await self._opening
-        await asyncio.gather(*(link.aclose() for link in self._links))
+        await asyncio.gather(*(link.aclose() for link in self._links), *self._closing)
         self._links.clear()
 
     def _room(self) -> int:
@@ -72,7 +73,7 @@ class TTSPool:
 
     async def _free(self) -> TTSLink:
         while True:
-            await self._tidy()
+            self._tidy()
             link = next((link for link in self._links if link.room), None)
             if link is not None:
                 return link
@@ -108,12 +109,14 @@ class TTSPool:
         if link.served and not self._closed and not self._room():
             self._open_ahead()
 
-    async def _tidy(self) -> None:
+    def _tidy(self) -> None:
         """Let go of sockets that have ended or are too old to be used."""
         for link in list(self._links):
-            if link in self._links and (link.ended.is_set() or not (link.busy or link.room)):
+            if link.ended.is_set() or not (link.busy or link.room):
                 self._links.remove(link)
-                await link.aclose()
+                closing = asyncio.get_running_loop().create_task(link.aclose(), name="tts-close")
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
 
 
 def _seen(task: asyncio.Task[TTSLink]) -> None:

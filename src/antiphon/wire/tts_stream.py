@@ -60,7 +60,7 @@ class WireTTSStream(TTSStream):
             self._acquiring.cancel()
         context, self._context = self._context, None
         if context is not None:
-            context.signals.put_nowait(ContextDone(context.name))
+            context.put(ContextDone(context.name))
             await context.release()
 
     # --- attempts ------------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class WireTTSStream(TTSStream):
             sent = len(self._texts)
             if self._ended:
                 context.end()
-            context.signals.put_nowait(None)
+            context.put(None)
             if self._ended:
                 return
             self._wake.clear()
@@ -207,9 +207,10 @@ class WireTTSStream(TTSStream):
                 due = loop.time() + limit
             try:
                 async with asyncio.timeout_at(due):
-                    signal = await context.signals.get()
+                    signal = await context.take()
             except TimeoutError:
-                await context.link.aclose()  # it takes text and answers nothing: no other synthesis should meet it
+                if loop.time() - context.link.heard >= limit:  # nobody else on this socket hears anything either
+                    await context.link.aclose()
                 raise deadline_error(self._tts.service, "audio", limit) from None
             if isinstance(signal, ModelError):
                 raise signal

@@ -45,7 +45,7 @@ IDLE = 300.0
 
 class CartesiaSimulator(Simulator):
     """``ttfb``: seconds to a text's first chunk. ``speed``: audio seconds made per second (0: all at once). ``contexts``: how many
-    may run at a time."""
+    may run at a time. ``stuck``: a text with this in it gets no audio."""
 
     name = "cartesia"
 
@@ -58,9 +58,10 @@ class CartesiaSimulator(Simulator):
         speed: float = 10.0,
         contexts: int = 15,
         idle: float = IDLE,
+        stuck: str = "",
     ) -> None:
         super().__init__(faults=faults, key=key)
-        self.ttfb, self.speed, self.contexts, self.idle = ttfb, speed, contexts, idle
+        self.ttfb, self.speed, self.contexts, self.idle, self.stuck = ttfb, speed, contexts, idle, stuck
         self.running = 0
 
     def refuse(self, request: Request) -> Refusal | None:
@@ -175,6 +176,8 @@ class _Socket:
 
     async def _say(self, context: _Context, text: str, rate: int, offset: float, flush_id: int, timed: object) -> float:
         await asyncio.sleep(self.simulator.ttfb)
+        if self.simulator.stuck and self.simulator.stuck in text:
+            await asyncio.get_running_loop().create_future()
         said = speak(text, rate)
         if timed:
             words = {
