@@ -33,6 +33,9 @@ class Rules:
         self.ran: dict[str, int] = {}
         self.intents: dict[str, int] = {}
         self.results: set[str] = set()
+        self.asked_by: dict[str, str] = {}
+        self.results_at: dict[str, int] = {}
+        self.rests_on: dict[str, int] = {}
         self.writes: dict[ev.Op, str] = {}
         self.dropped = (0, 0)
         self.heard: set[str] = set()
@@ -168,6 +171,7 @@ class Rules:
         if fact.call_id in self.intents:
             raise Broken("K3", f"{fact.call_id} was recorded twice")
         self.intents[fact.call_id] = len(self.world.facts)
+        self.asked_by[fact.call_id] = fact.speech.partition("#")[0]
         if fact.speech in self.discarded:
             raise Broken("K3", f"{fact.call_id} comes from a discarded reply")
 
@@ -188,6 +192,10 @@ class Rules:
 
     def on_CancelTool(self, effect: fx.CancelTool) -> None:  # noqa: N802
         self.cancelled.add(effect.op)
+
+    def on_StartReply(self, effect: fx.StartReply) -> None:  # noqa: N802
+        if not effect.speculative:
+            self.rests_on[effect.speech] = self.results_at.get(effect.speech.partition("#")[0], 0)
 
     def on_RunTool(self, effect: fx.RunTool) -> None:  # noqa: N802
         self.steps[effect.op] = effect.speech
@@ -229,6 +237,8 @@ class Rules:
         base = effect.speech.partition("#")[0]
         if base in self.discarded and base.startswith("reply"):
             raise Broken("K4", f"{effect.speech} was discarded and plays")
+        if effect.after < self.rests_on.get(effect.speech, 0):
+            raise Broken("K3", f"{effect.speech} tells a result that is not on record")
         if effect.speech in self.played:
             raise Broken("K4", f"{effect.speech} plays twice")
         self.played.add(effect.speech)
@@ -348,6 +358,8 @@ class Rules:
         self.positions += 1
         if effect.position != self.positions:
             raise Broken("K7", f"fact {effect.position} stands at place {self.positions}")
+        if isinstance(effect.fact, ft.ToolResult) and effect.fact.call_id in self.asked_by:
+            self.results_at[self.asked_by[effect.fact.call_id]] = effect.position
 
     # --- K8 ------------------------------------------------------------------------------------------------------
 

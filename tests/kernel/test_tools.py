@@ -35,6 +35,15 @@ def test_a_write_is_on_record_before_it_acts_and_its_result_goes_to_the_model() 
     assert call.notices("function_tools_executed") == [{"call_ids": ("c0",), "speech": "reply.1.1"}]
 
 
+def test_a_result_is_durable_before_it_is_told() -> None:
+    call = Call()
+    asked(call, {})
+    call.send(ev.ToolReturned(op=call.one(fx.RunTool).op, output="done"))
+    call.speaks(call.last(fx.StartReply).op, "It is done.")
+    result = next(e.position for e in call.all(fx.Record) if isinstance(e.fact, ft.ToolResult))
+    assert call.one(fx.Play).after >= result
+
+
 def test_the_next_step_waits_for_the_whole_batch() -> None:
     call = Call()
     asked(call, {}, {})

@@ -17,6 +17,7 @@ from antiphon.kernel import (
     ledger,
     liveness,
     out,
+    reply,
     reply_turns,
     speech,
     tool_calls,
@@ -74,6 +75,11 @@ def k2_history_is_what_was_written(patch: pytest.MonkeyPatch) -> None:
 
 def k3_tools_act_without_a_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(tool_calls, "log", nothing)
+
+
+def k3_a_result_is_told_before_it_is_on_record(patch: pytest.MonkeyPatch) -> None:
+    real = reply.ReplyQueued
+    patch.setattr(reply, "ReplyQueued", lambda *args, **named: real(*args, **{**named, "after": 0}))
 
 
 def k3_what_a_detached_write_came_to_is_lost(patch: pytest.MonkeyPatch) -> None:
@@ -203,6 +209,7 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K1", k1_a_held_answer_is_forgotten),
     ("K2", k2_history_is_what_was_written),
     ("K3", k3_tools_act_without_a_record),
+    ("K3", k3_a_result_is_told_before_it_is_on_record),
     ("K3", k3_what_a_detached_write_came_to_is_lost),
     ("K4", k4_an_older_answer_is_kept),
     ("K4", k4_an_answer_goes_on_while_the_caller_does),

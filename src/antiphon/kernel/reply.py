@@ -145,6 +145,8 @@ def begin(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:
     if not speculative:
         state.owed = state.unanswered = False
         reply.agent = view.agents.current.key if view.agents.current is not None else ""
+        if reply.steps > 1:
+            reply.after = view.position  # what the calls came to is on record before it is told
     out.signal(
         ReplyQueued(
             reply.speech, reply.base, "reply", reply.op, priority=reply.priority, interruptible=reply.interruptible,

@@ -8,7 +8,7 @@ clock, never by an owner's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -78,6 +78,7 @@ class StoreMetrics(msgspec.Struct, frozen=True):
     stored_p99: float = 0.0
 
 
+@runtime_checkable
 class SessionLog(EventLog, Protocol):
     """The log of one session under one lease. ``append`` costs a queue operation. ``position``: facts appended;
     ``durable``: facts that survive a loss of power. ``error``: why nothing more can be stored."""

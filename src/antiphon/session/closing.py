@@ -69,6 +69,10 @@ class Closing:
 
     def finish(self, effect: fx.Ended) -> None:
         shell = self._shell
+        if effect.reason == "fenced":  # the line is another owner's: nothing of it is closed, everything else is let go
+            shell.drop()
+            for model in shell.directory.made_models():
+                self.keep(shell.lane.loop.create_task(model.aclose(), name="antiphon:model-close"))
         shell.driver.cancel_wake()
         shell.stop_beating()
         shell.bridge.gone()

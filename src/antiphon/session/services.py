@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from antiphon.audio.seam import LegSpec, PlaneLink
 from antiphon.models.log import EventLog
+from antiphon.models.store import SessionLog
 from antiphon.session.lanes import Lane
 
 
@@ -44,7 +45,7 @@ class Telemetry(Protocol):
 @dataclass
 class Services:
     """``id``: of the session, and of its line in the plane. ``core``: the lane that kernels and shells run on. ``leg``: none for a text session. ``record``: path of a stereo
-    recording. ``epoch``: the owner's fencing token."""
+    recording. ``epoch``: the owner's fencing token. ``durable``: the log, where effects have to wait for it."""
 
     id: str
     core: Lane
@@ -54,3 +55,4 @@ class Services:
     telemetry: Telemetry | None = None
     record: str = ""
     epoch: int = 1
+    durable: SessionLog | None = None

@@ -21,6 +21,7 @@ from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import AgentRef
 from antiphon.models.availability import Availability
 from antiphon.session.ambience import Ambience
+from antiphon.session.barriers import Barriers
 from antiphon.session.bindings import Bound
 from antiphon.session.budget import BudgetWatch
 from antiphon.session.clips import render_clips
@@ -66,10 +67,19 @@ class Shell:
         self.lane = services.core
         self.user_lane = user
         self.kernel = kernel
+        self.barriers: Barriers | None = None
+        if services.durable is not None:
+            self.barriers = Barriers(
+                services.durable,
+                services.core.loop,
+                carry_out=self._do,
+                post=lambda event: self.post(event),
+                told=lambda text: self.tell(self.side.error, "log", text, True),
+            )
         self.driver = KernelDriver(
             kernel,
             services,
-            carry_out=self._do,
+            carry_out=self._do if self.barriers is None else self.barriers.take,
             follow=self._follow,
             fault=lambda text: self.tell(self.side.error, "session", text, True),
         )
@@ -246,7 +256,8 @@ class Shell:
         self.driver.drop()
         self.stop_beating()
         self.user_code.close(keep=frozenset())
-        for task in (*self.speaking.close(), *self.closing.ending, *self.background):
+        waiting = self.barriers.drop() if self.barriers is not None else ()
+        for task in (*self.speaking.close(), *self.closing.ending, *self.background, *waiting):
             task.cancel()
         self.keep(self.lane.loop.create_task(self.listening.aclose(), name="antiphon:stt-close"))
         self.bridge.gone()

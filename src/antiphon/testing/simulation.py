@@ -53,7 +53,7 @@ class Simulation:
     acknowledges. ``pcm``: real samples through the plane. ``close_after``: seconds the session may still go on when
     the caller's script is over and has not hung up. ``look_after``: seconds after the session's end until what is left
     is counted (a tool that writes may outlive its session). ``forget_after``: numbers of inputs after which the core
-    loses everything but the kernel's written state (``testing.takeover``). All other arguments go to ``AgentSession``.
+    loses everything but the kernel's written state (``testing.takeover``). ``log``: where the call is written. All other arguments go to ``AgentSession``.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Simulation:
         close_after: float = 30.0,
         look_after: float = 0.0,
         forget_after: Sequence[int] = (),
+        log: MemoryLog | None = None,
         **session_options: Any,
     ) -> None:
         self._agent = agent
@@ -82,6 +83,7 @@ class Simulation:
         self._leg_faults, self._quality, self._pcm = leg, quality, pcm
         self._close_after, self._look_after = close_after, look_after
         self._forget_after = frozenset(forget_after)
+        self._log = log
         self._options = session_options
         self.session: AgentSession[Any] | None = None
         """The session, once the call runs: an async caller may use it for push-to-talk."""
@@ -94,7 +96,7 @@ class Simulation:
         threads_before = {thread.name for thread in threading.enumerate()}
         began_real = time.perf_counter()
         origin = loop.time()
-        log = MemoryLog()
+        log = MemoryLog() if self._log is None else self._log
         log.on_input = self._maybe_forget
         events: list[tuple[str, Any]] = []
         plane = InlinePlane(LoudnessVAD() if self._pcm else None)

@@ -15,6 +15,7 @@ from antiphon.audio.seam import LegSpec, PlaneLink
 from antiphon.errors import ConfigurationError
 from antiphon.models.log import EventLog
 from antiphon.models.redaction import Redaction
+from antiphon.models.store import SessionLog
 from antiphon.session.lanes import Lane
 from antiphon.session.services import Services
 from antiphon.store.event_log import FileEventLog
@@ -138,6 +139,7 @@ class JobContext:
             log=log,
             telemetry=self._account,
             record=self._recording,
+            durable=log if isinstance(log, SessionLog) else None,
         )
 
     async def _release(self) -> None:
