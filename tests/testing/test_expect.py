@@ -28,7 +28,7 @@ def test_a_turn_reads_as_a_story() -> None:
     expect = RunAssert(booked())
     expect.next_event().is_function_call(name="book", arguments={"hour": 9})
     expect.next_event().is_function_call_output(output="done", is_error=False)
-    expect.next_event().is_agent_handoff(new_agent="BillingDesk")
+    expect.next_event().is_agent_handoff(new_agent="BillingDesk", old_agent="triage")
     expect.next_event().is_message(role="assistant", contains="BOOKED")
     expect.no_more_events()
 
@@ -47,6 +47,27 @@ def test_events_can_be_passed_over_found_and_indexed() -> None:
     expect[0:2].contains_function_call_output()
 
 
+def before_noon(hour: int) -> bool:
+    return hour < 12
+
+
+def test_arguments_may_be_some_all_or_what_a_function_says() -> None:
+    expect = RunAssert(booked())
+    expect[0].is_function_call(arguments={"day": "Monday"})
+    expect[0].is_function_call(arguments={"day": "Monday", "hour": 9}, exact=True)
+    expect[0].is_function_call(arguments={"hour": before_noon})
+    expect[0].is_function_call(arguments=lambda given: given["hour"] == len(given) + 7)
+    expect.contains_function_call(name="book", arguments={"hour": before_noon, "day": "Monday"}, exact=True)
+
+
+def test_long_texts_are_cut_in_the_listing() -> None:
+    turn = booked()
+    turn.events[2].output = "x" * 5_000_000
+    with pytest.raises(AssertionError) as failure:
+        RunAssert(turn)[0].is_message()
+    assert len(str(failure.value)) < 2_000 and "5,000,000 characters" in str(failure.value)
+
+
 @pytest.mark.parametrize(
     ("expectation", "says"),
     [
@@ -54,6 +75,11 @@ def test_events_can_be_passed_over_found_and_indexed() -> None:
         (lambda e: e.next_event().is_function_call(name="cancel"), "it calls 'book'"),
         (lambda e: e.next_event().is_function_call(arguments={"hour": 10}), "the call has hour=9"),
         (lambda e: e.next_event().is_function_call(arguments={"name": "x"}), "expected the argument 'name'"),
+        (lambda e: e[0].is_function_call(arguments={"hour": 9}, exact=True), "no argument 'day'"),
+        (lambda e: e[0].is_function_call(arguments={"hour": lambda hour: hour > 9}), "does not hold of hour=9"),
+        (lambda e: e[0].is_function_call(arguments=lambda given: False), "does not hold of the arguments"),
+        (lambda e: e.contains_function_call(arguments={"hour": 3}, exact=True), "exact=True"),
+        (lambda e: e[2].is_agent_handoff(old_agent="sales"), "it comes from 'triage'"),
         (lambda e: e[1].is_function_call_output(is_error=True), "expected a failure"),
         (lambda e: e[2].is_agent_handoff(new_agent="sales"), "it goes to 'billing_desk'"),
         (lambda e: e[-1].is_message(contains="sorry"), "it says 'You are booked.'"),

@@ -134,3 +134,30 @@ def test_voice(simulator):
 """,
         passed=1,
     )
+
+
+PASS_RATES = """
+SEEN = []
+
+@pytest.mark.pass_rate(runs=4, at_least=0.5)
+async def test_real_clock():
+    SEEN.append(asyncio.get_running_loop())
+    assert len(SEEN) % 2, "every other run"
+
+@pytest.mark.call
+@pytest.mark.pass_rate(runs=3)
+async def test_virtual_clock():
+    await asyncio.sleep(3600)
+
+@pytest.mark.pass_rate(runs=4, at_least=0.75)
+async def test_too_few():
+    SEEN.append(1)
+    assert len(SEEN) % 2, "every other run"
+"""
+
+
+def test_a_pass_rate_is_held_and_shown(tests: pytest.Pytester) -> None:
+    text = outcome(tests, PASS_RATES, passed=2, failed=1)
+    for line in ("2/4 ", "3/3 ", "2 of 4 runs passed (50%), at least 75% have to.", "every other run"):
+        assert line in text, text
+    assert "test_real_clock" in text.split("pass rates")[1]
