@@ -21,17 +21,19 @@ def code_of(page: str) -> list[str]:
 
 
 def documented() -> list[Any]:
+    """The tests of each page; a block of code knows the names of those above it, as in one file."""
     tests = []
     for page in PAGES:
+        names: dict[str, Any] = {}
         for number, code in enumerate(code_of(page)):
-            names: dict[str, Any] = {}
             exec(compile(code, f"{page}[{number}]", "exec"), names)
-            tests += [pytest.param(value, id=name) for name, value in names.items() if name.startswith("test_")]
+        tests += [pytest.param(value, id=name) for name, value in names.items() if name.startswith("test_")]
     return tests
 
 
 @pytest.mark.parametrize("documented_test", documented())
-def test_the_page(documented_test: Any, call: Any) -> None:
+def test_the_page(documented_test: Any, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     takes = inspect.signature(documented_test).parameters
     if inspect.iscoroutinefunction(documented_test):
         run(documented_test(*[None for _ in takes]))
