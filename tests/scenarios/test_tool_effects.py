@@ -11,7 +11,7 @@ import pytest
 
 from antiphon import Agent, EndCallTool, RunContext, Toolset, TransferTool, function_tool
 from antiphon.chat.items import FunctionCall, FunctionCallOutput
-from antiphon.testing import Caller, CallResult, ScriptedLLM, calls, simulate
+from antiphon.testing import Caller, CallResult, ScriptedLLM, ScriptedTurnDetector, calls, simulate
 from antiphon.tools.policy import Verdict, allow, ask_caller, ask_human, deny
 from tests.scenarios.test_tool_faults import in_order
 
@@ -248,6 +248,59 @@ def hanging_up_does_not_happen_where_the_caller_breaks_in() -> None:
     assert result.heard.endswith("Yes, what is it?") and result.close_reason != "agent_hung_up"
 
 
+def words_and_a_hang_up_of_a_reply_that_is_thrown_away_cause_nothing() -> None:
+    """The pause after "bye" is long enough to prepare a goodbye; the caller was not done."""
+    prepared = 0
+    for pause in (0.4, 0.55, 0.7, 0.9):
+        agent = Agent(instructions="Serve.", tools=[EndCallTool()])
+        llm = ScriptedLLM({"question": "Yes, what is it?", "bye": ("Goodbye then.", calls("end_call"))}, ttft=0.01)
+        caller = Caller().says("Thank you goodbye", at=1.0).says("no wait I have a question", after=pause)
+        unsure = ScriptedTurnDetector([0.31, 0.31, 0.31, 0.9])
+        result = simulate(agent, caller.waits_for_agent(quiet=3.0), llm=llm, turn_detector=unsure)
+        in_order(result, llm)
+        prepared += any("question" not in request.user_text for request in llm.requests)
+        assert result.heard == "Yes, what is it?" and not result.tools and result.close_reason != "agent_hung_up"
+        assert all("Goodbye" not in message.text for message in result.replies)
+    assert prepared, "no goodbye was ever prepared: this tests nothing"
+
+
+def an_interruption_at_any_await_of_a_tool_loses_nothing_and_repeats_nothing() -> None:
+    """Before the tool, at each of its awaits, while its result is told, and behind that."""
+
+    class Counter(Agent):
+        def __init__(self) -> None:
+            super().__init__(instructions="Serve.")
+            self.reached: list[str] = []
+
+        @function_tool
+        async def order(self, ctx: RunContext[Any]) -> str:
+            """Order it."""
+            self.reached.append("begun")
+            await asyncio.sleep(0.4)
+            self.reached.append("reserved")
+            await ctx.step("pay", self._pay)
+            await asyncio.sleep(0.4)
+            self.reached.append("sent")
+            return "ordered, number 8"
+
+        async def _pay(self) -> str:
+            await asyncio.sleep(0.4)
+            self.reached.append("paid")
+            return "paid"
+
+    script = {"order": [("One moment, I order it.", calls("order")), "It is ordered."], "by the way": "I hear you."}
+    for moment in range(0, 60, 4):
+        agent, llm = Counter(), ScriptedLLM(script)
+        caller = Caller().says("Please order it", at=1.0).says("by the way one more thing", after=0.5 + moment / 10)
+        result = simulate(agent, caller.waits_for_agent(quiet=3.0), llm=llm)
+        in_order(result, llm)
+        if "by the way" in result.turns[0]:
+            continue  # it belonged to the same turn
+        assert agent.reached == ["begun", "reserved", "paid", "sent"], (moment, result)
+        assert [tool.output for tool in result.tools] == ["ordered, number 8"], (moment, result)
+        assert "I hear you." in result.heard, (moment, result)
+
+
 def a_transfer_comes_after_the_last_word_and_may_fail() -> None:
     taken: list[str] = []
 
@@ -409,6 +462,8 @@ SCENARIOS = [
     hanging_up_comes_after_the_last_word,
     hanging_up_without_a_word_says_one,
     hanging_up_does_not_happen_where_the_caller_breaks_in,
+    words_and_a_hang_up_of_a_reply_that_is_thrown_away_cause_nothing,
+    an_interruption_at_any_await_of_a_tool_loses_nothing_and_repeats_nothing,
     a_transfer_comes_after_the_last_word_and_may_fail,
     a_policy_decides_before_a_tool_runs,
     a_person_may_approve_or_decline,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from antiphon import Agent, RunContext, function_tool
-from antiphon.testing import Caller, CallResult, ScriptedLLM, calls, simulate
+from antiphon.testing import Caller, CallResult, ScriptedLLM, ScriptedTurnDetector, calls, simulate
 
 
 class Desk(Agent):
@@ -50,11 +50,13 @@ def test_a_write_never_runs_for_a_turn_that_goes_on() -> None:
         },
         ttft=0.01,
     )
-    for pause in (0.15, 0.2, 0.21, 0.22, 0.23, 0.24):
+    for pause in (0.15, 0.2, 0.21, 0.22, 0.23, 0.24, 0.4, 0.55, 0.7, 0.9):
         caller = Caller().says("Please book Monday", at=1.0).says("no sorry Tuesday", after=pause)
-        result = simulate(Desk, caller.waits_for_agent(quiet=3.0), llm=llm)
+        unsure = ScriptedTurnDetector([0.31, 0.31, 0.31, 0.9])
+        result = simulate(Desk, caller.waits_for_agent(quiet=3.0), llm=llm, turn_detector=unsure)
         assert outputs(result) == ["Tuesday is booked"], result
         assert result.heard.endswith("Tuesday is yours.")
+    assert any("Tuesday" not in request.user_text for request in llm.requests), "nothing was prepared for Monday"
 
 
 @pytest.mark.parametrize("moment", [0.1, 0.3, 0.6, 0.9, 1.2, 1.5, 1.8, 2.1, 2.4])
