@@ -29,7 +29,7 @@ async def test_a_judge_that_agrees() -> None:
     assert found.passed and found.reason == "It says ten."
     (request,) = llm.requests
     assert request.tool_choice == "required" and [tool.name for tool in request.tools] == ["verdict"]
-    for part in ("tells the price", "What is the tea?", 'call price({"item": "tea"})', "'It is ten.'"):
+    for part in ("tells the price", "What is the tea?", 'call price({"item": "tea"})', 'The agent said: "It is ten."'):
         assert part in request.user_text
 
 
@@ -45,7 +45,7 @@ async def test_a_judge_that_does_not_agree_fails_the_test_with_its_reason() -> N
 async def test_several_events_are_judged_together() -> None:
     llm = ScriptedLLM(YES)
     await RunAssert(Turn()).judge(llm, intent="looks the price up and tells it")
-    assert "call price" in llm.requests[0].user_text.split("Judge this:")[1]
+    assert "call price" in llm.requests[0].user_text.split("Requirement for the agent:")[1]
     with pytest.raises(AssertionError, match="not so"):
         await RunAssert(Turn())[0:1].judge(ScriptedLLM(NO), intent="tells the price")
 

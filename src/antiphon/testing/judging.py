@@ -6,6 +6,7 @@ to; JSON in its text counts as well. An answer that cannot be read is asked for 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -13,7 +14,7 @@ from contextlib import aclosing
 import msgspec
 
 from antiphon.chat.context import ChatContext
-from antiphon.chat.items import ChatItem
+from antiphon.chat.items import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from antiphon.errors import AntiphonError, FormatError
 from antiphon.models.llm import LLM, ToolSpec
 from antiphon.testing.event_checks import describe
@@ -23,9 +24,17 @@ TRIES = 2
 """Answers that are asked for before the judge is given up."""
 
 INSTRUCTIONS = """\
-You check the work of a voice agent. You are shown what the user said and what the agent did, and a requirement. Decide \
-whether what the agent did meets the requirement. Judge only that, not style, politeness or length. Answer by calling \
-verdict: first the reason in one short sentence, then passed, which is true where the requirement is met and else false."""
+You check the answers of an agent against a requirement. Judge only whether the agent's words or deeds do what the \
+requirement says, not style or length. Call verdict with passed=True where they do it and passed=False where they do not, \
+and with the reason in one short sentence."""
+
+EXAMPLES = (
+    ("says when the shop opens", "When can I come?", "We open at nine.", True, "It names the hour, nine."),
+    ("asks for the name", "I want a table.", "We are full tonight.", False, "It asks for nothing."),
+    ("asks for the name", "I want a table.", "Who shall I book it for?", True, "It asks for whom."),
+    ("says when the shop opens", "When can I come?", "We sell shoes.", False, "It names no hour."),
+)
+"""Intent, what was asked and said, and the verdict: small models follow examples better than rules."""
 
 
 class JudgeError(AntiphonError):
@@ -45,10 +54,10 @@ VERDICT = ToolSpec(
     {
         "type": "object",
         "properties": {
+            "passed": {"type": "boolean", "description": "True if the requirement is met"},
             "reason": {"type": "string", "description": "why, in one short sentence"},
-            "passed": {"type": "boolean", "description": "whether the requirement is met"},
         },
-        "required": ["reason", "passed"],
+        "required": ["passed", "reason"],
         "additionalProperties": False,
     },
 )
@@ -63,6 +72,14 @@ async def judge(
     ``JudgeError`` where two answers cannot be read, ``ModelError`` where the model fails."""
     context = ChatContext()
     context.add_message(role="system", content=INSTRUCTIONS)
+    for number, (wanted, question, said, passed, reason) in enumerate(EXAMPLES):
+        shown = ChatMessage(id=f"said{number}", role="assistant", text=said)
+        context.add_message(role="user", content=_case([shown], wanted, question, ()))
+        call, arguments = f"example_{number}", json.dumps({"passed": passed, "reason": reason})
+        context.items += [
+            FunctionCall(id=f"{call}_call", call_id=call, name=VERDICT.name, arguments=arguments),
+            FunctionCallOutput(id=f"{call}_output", call_id=call, name=VERDICT.name, output="noted"),
+        ]
     context.add_message(role="user", content=_case(events, intent, asked, before))
     problem = ""
     for _ in range(TRIES):
@@ -78,13 +95,18 @@ async def judge(
 
 
 def _case(events: Sequence[ChatItem], intent: str, asked: str, before: Sequence[ChatItem]) -> str:
-    parts = [f"Requirement: {intent}"]
-    if asked:
-        parts.append(f"The user said: {asked}")
+    parts = [f"The user said: {asked}"] if asked else []
     if before:
         parts.append("Before that, the agent did this:\n" + "\n".join(describe(event) for event in before))
-    parts.append("Judge this:\n" + ("\n".join(describe(event) for event in events) or "(The agent did nothing.)"))
+    parts.append(f"Requirement for the agent: {intent}")
+    parts.append("\n".join(_told(event) for event in events) or "The agent did nothing.")
     return "\n\n".join(parts)
+
+
+def _told(event: ChatItem) -> str:
+    if isinstance(event, ChatMessage) and event.role == "assistant":
+        return f'The agent said: "{event.text}"'
+    return f"The agent did: {describe(event)}"
 
 
 async def _answer(llm: LLM, context: ChatContext) -> tuple[str, list[str]]:
