@@ -94,7 +94,7 @@ def test_nothing_is_spent_unasked(capsys: pytest.CaptureFixture[str], monkeypatc
     [
         (["nobody/x"], "There is no provider 'nobody'"),
         (["cartesia"], "needs an API key"),
-        (["ollama"], "Which model of ollama?"),
+        (["openai/no-such-voice"], "Say which with --kind"),
         (["cartesia", "--kind", "stt"], "of kind stt"),
     ],
 )

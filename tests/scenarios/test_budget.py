@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
-from antiphon import Agent, Budget, BudgetExceeded, ConfigurationError, Price
-from antiphon.testing import Caller, CallResult, ScriptedTurnDetector, simulate
+from antiphon import Agent, AgentSession, Budget, BudgetExceeded, ConfigurationError, Price
+from antiphon.testing import (
+    Caller,
+    CallResult,
+    ScriptedLLM,
+    ScriptedTTS,
+    ScriptedTurnDetector,
+    run,
+    simulate,
+    text_context,
+)
 
 ANSWER = "I am happy to help you with that today. What would you like to do first?"
 PRICES = (
@@ -100,3 +109,30 @@ def test_a_budget_of_nothing_is_refused() -> None:
         Budget(per_call=0)
     with pytest.raises(ConfigurationError, match="on_exceeded"):
         Budget(per_call=1.0, on_exceeded="stop")  # type: ignore[arg-type]
+
+
+def test_a_written_conversation_costs_nothing_of_the_voice() -> None:
+    async def main() -> Any:
+        async with AgentSession[None](llm=ScriptedLLM(ANSWER), tts=ScriptedTTS(), prices=PRICES) as session:
+            await session.start(Agent(instructions="Help."), text_context())
+            await session.run(user_input="Please help me")
+            return {use.kind: use for use in session.usage}, session.cost
+
+    usage, cost = run(main())
+    assert usage["tts"].characters == 0 and not usage["tts"].cost
+    assert cost.total == usage["llm"].cost > 0
+
+
+def test_of_a_reply_prepared_in_vain_the_voice_costs_what_it_spoke() -> None:
+    """The voice is given the first segment ahead, no more."""
+    caller = Caller().says("I want a coffee", at=1.0).says("with oat milk", after=0.9).waits_for_agent()
+    result = simulate(
+        lambda: Agent(instructions="Help."),
+        caller,
+        turn_detector=ScriptedTurnDetector([0.31, 0.31, 0.31, 0.9]),
+        llm="It comes at once. And here is a second sentence, and here a third one.",
+        prices=PRICES,
+    )
+    wasted = next(use.wasted for use in result.report.usage if use.kind == "tts")
+    assert wasted is None or wasted.characters <= wasted.requests * len("It comes at once. ")
+    assert next(use.wasted for use in result.report.usage if use.kind == "llm") is not None

@@ -47,11 +47,11 @@ def entries(environ: Mapping[str, str]) -> list[ProviderEntry]:
 
 def _llm(row: registry.ProviderRow, environ: Mapping[str, str]) -> ProviderEntry:
     prices = _prices("llm", row.prefix)
-    known = next((price.model for price in prices if not price.model.endswith("*")), f"{row.prefix}/{row.example}")
-    model = llm_from_string(known, environ={row.key_variable: NO_KEY, row.endpoint_variable: NO_ENDPOINT})
+    example = f"{row.prefix}/{row.example}"
+    model = llm_from_string(example, environ={row.key_variable: NO_KEY, row.endpoint_variable: NO_ENDPOINT})
     wanted = [variable for variable in (row.key_variable, row.endpoint_variable) if variable]
     configured = not row.key_needed or all(environ.get(variable, "").strip() for variable in wanted)
-    return _entry(row.prefix, "llm", known, row.key_variable, configured, model.capabilities, prices, local=row.local)
+    return _entry(row.prefix, "llm", example, row.key_variable, configured, model.capabilities, prices, local=row.local)
 
 
 def _speech(row: registry.SpeechRow, environ: Mapping[str, str]) -> ProviderEntry:
@@ -68,10 +68,11 @@ def _speech(row: registry.SpeechRow, environ: Mapping[str, str]) -> ProviderEntr
 
 def _prices(kind: str, prefix: str) -> list[Price]:
     table = bundled_prices()
+    names = (f"{prefix}/", f"{table.same.get(prefix, prefix)}/")
     return [
         msgspec.structs.replace(row, as_of=row.as_of or table.as_of)
         for row in table.prices
-        if row.kind == kind and row.model.startswith(f"{prefix}/")
+        if row.kind == kind and row.model.startswith(names)
     ]
 
 

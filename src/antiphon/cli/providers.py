@@ -57,11 +57,14 @@ def _shown(entry: ProviderEntry) -> dict[str, Any]:
 
 def show(found: Sequence[ProviderEntry]) -> None:
     """The table."""
-    print(f"{'provider':12} {'kind':5} {'ready':6} {'verified':28} {'example':30} capabilities")
+    rows = [("provider", "kind", "ready", "verified", "example", "capabilities")]
     for entry in found:
         can = ", ".join(name for name, value in entry.capabilities.items() if value is True)
-        verified = ", ".join(entry.verified) + (f" ({entry.as_of})" if entry.as_of else "")
-        print(f"{entry.name:12} {entry.kind:5} {MARKS[entry.configured]:6} {verified:28} {entry.example:30} {can}")
+        verified = ", ".join(entry.verified) + (f" ({entry.as_of})" if entry.verified else "")
+        rows.append((entry.name, entry.kind, MARKS[entry.configured], verified, entry.example, can))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
     missing = sorted({f"{e.name}: {e.key_variable}" for e in found if not e.configured and e.key_variable})
     if missing:
         print(f"\nnot ready, the key is missing: {'; '.join(missing)}")
@@ -98,8 +101,6 @@ def chosen(name: str, kind: str | None, found: Sequence[ProviderEntry]) -> tuple
             raise ConfigurationError(f"{name!r} may be: {kinds}.", hint="Say which with --kind.")
         of_name = priced
     entry = of_name[0]
-    if "/" not in name and entry.example.endswith("/MODEL"):
-        raise ConfigurationError(f"Which model of {name}?", hint=f"Write {name}/MODEL.")
     return entry, name if "/" in name else entry.example
 
 

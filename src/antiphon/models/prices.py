@@ -33,14 +33,16 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class PriceTable(msgspec.Struct, frozen=True):
-    """``prices``: an earlier one counts before a later one of the same name. ``as_of``: of those that do not say."""
+    """``prices``: an earlier one counts before a later one of the same name. ``as_of``: of those that do not say. ``same``:
+    providers whose models cost what another one's cost, where they have no row of their own."""
 
     prices: tuple[Price, ...] = ()
     as_of: str = ""
+    same: dict[str, str] = {}
 
     def with_own(self, prices: Iterable[Price]) -> PriceTable:
         """The same with these before all others."""
-        return PriceTable(prices=(*prices, *self.prices), as_of=self.as_of)
+        return msgspec.structs.replace(self, prices=(*prices, *self.prices))
 
     def find(self, kind: str, provider: str, model: str) -> Price | None:
         """The row of a model: its own, else the longest beginning of its name that has one."""
@@ -50,4 +52,6 @@ class PriceTable(msgspec.Struct, frozen=True):
         if exact is not None:
             return exact
         found = [row for row in rows if row.model.endswith("*") and name.startswith(row.model[:-1])]
+        if not found and provider in self.same:
+            return self.find(kind, self.same[provider], model)
         return max(found, key=lambda row: len(row.model), default=None)

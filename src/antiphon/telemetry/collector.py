@@ -69,6 +69,7 @@ class Collector:
         self._decided: dict[int, tuple[float, float, float]] = {}
         self._tool_ops: dict[tuple[int, int], str] = {}
         self._hook_ops: dict[tuple[int, int], str] = {}
+        self._unvoiced: dict[tuple[tuple[int, int], int], int] = {}
         self._paused: set[str] = set()
         self._told: set[int] = set()
 
@@ -129,12 +130,14 @@ class Collector:
                 self._final = event.now
             case events.SttLost(error=error):
                 self.failed("stt", error)
-            case events.Segment(op=op, text=text):
+            case events.Segment(op=op, index=index, text=text):
                 if run := self.runs.get(op):
                     run.first_segment = _first(run.first_segment, event.now)
-                    run.characters += len(text)
-            case events.Synthesised(op=op, start=start, samples=samples):
+                    run.written += len(text)
+                    self._unvoiced[op, index] = len(text)
+            case events.Synthesised(op=op, index=index, start=start, samples=samples):
                 if (run := self.runs.get(op)) and samples > 0:
+                    run.characters += self._unvoiced.pop((op, index), 0)
                     run.first_audio = _first(run.first_audio, event.now)
                     run.audio_seconds = max(run.audio_seconds, (start + samples) / PLAY_RATE)
             case events.AudioDone(op=op, samples=samples):

@@ -52,7 +52,8 @@ class RunRecord(msgspec.Struct):
     """One run of the reply pipe: a model's answer and its voice, or the voice of a ``say``.
 
     Times are -1 until they come. ``outcome``: ``""`` (running or adopted), ``discarded`` (a speculation that came to
-    nothing), ``failed``, ``cancelled``.
+    nothing), ``failed``, ``cancelled``. ``written``: characters that the model gave; ``characters``: those that a voice has
+    begun to speak.
     """
 
     op: tuple[int, int]
@@ -71,6 +72,7 @@ class RunRecord(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    written: int = 0
     characters: int = 0
     audio_seconds: float = 0.0
     tool_calls: int = 0

@@ -111,7 +111,7 @@ def _add(usage: ModelUsage, run: RunRecord, prompt: int) -> None:
     else:
         usage.estimated_requests += 1
         usage.prompt_tokens += prompt
-        usage.completion_tokens += round(run.characters / CHARACTERS_PER_TOKEN)
+        usage.completion_tokens += round(run.written / CHARACTERS_PER_TOKEN)
 
 
 def _add_metered(usage: ModelUsage, event: Metered) -> None:
