@@ -52,7 +52,7 @@ class Attempt(Generic[T, U]):
         self._room = asyncio.Event()
         self._watch: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
-        self._ended = False
+        self._ended = self._stopped = False
         self.timed_out = False
         self._loop = asyncio.get_running_loop()
         self._last, self._held = self._loop.time(), False
@@ -76,7 +76,7 @@ class Attempt(Generic[T, U]):
         if self._error is None and not self._ended:
             self._error = error
             self._watch_off()
-            self._task.cancel()
+            self._stop()
             self._ready.set()
 
     def owes(self) -> None:
@@ -96,8 +96,15 @@ class Attempt(Generic[T, U]):
     async def aclose(self) -> None:
         """Stop it. Returns within ``CLOSE_WITHIN`` s, whatever the stream does."""
         self._watch_off()
-        self._task.cancel()
+        self._stop()
         await asyncio.wait({self._task}, timeout=CLOSE_WITHIN)
+        self._task.cancel()
+
+    def _stop(self) -> None:
+        """Unless it ends already: another cancellation would interrupt the stream's own closing."""
+        if not self._stopped:
+            self._stopped = True
+            self._task.cancel()
 
     def _watch_off(self) -> None:
         if self._watch is not None:
@@ -123,6 +130,7 @@ class Attempt(Generic[T, U]):
         except Exception as error:
             self._error = self._error or error
         finally:
+            self._stopped = True
             self._watch_off()
             self._ready.set()
             if stream is not None:
