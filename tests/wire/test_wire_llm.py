@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -15,6 +16,7 @@ from wire_server import SSE, Exchange, Handler, Server, hang, serving
 from antiphon.chat.context import ChatContext
 from antiphon.errors import ModelError
 from antiphon.models.llm import ChatChunk, ToolSpec
+from antiphon.wire import http
 from antiphon.wire.deadlines import Deadlines
 from antiphon.wire.http import HttpPool
 from antiphon.wire.llm import WireLLM
@@ -486,5 +488,52 @@ def test_a_stream_is_iterated_once() -> None:
             with pytest.raises(RuntimeError, match="once"):
                 await anext(aiter(stream))
             await stream.aclose()
+
+    run(test)
+
+
+def test_a_hostile_service_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def bomb(exchange: Exchange) -> None:
+        body = gzip.compress(b"data: " + b"0" * 50_000_000)
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n"
+        await exchange.raw(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    async def headers_without_end(exchange: Exchange) -> None:
+        await exchange.raw("HTTP/1.1 200 OK\r\n")
+        for n in range(200_000):
+            await exchange.raw(f"X-Header-{n}: {'x' * 100}\r\n" * 10)
+
+    async def one_endless_header(exchange: Exchange) -> None:
+        await exchange.raw("HTTP/1.1 200 OK\r\nX-Long: ")
+        for _ in range(20_000):
+            await exchange.raw("x" * 10_000)
+
+    async def endless_answer(exchange: Exchange) -> None:
+        await exchange.raw(SSE)
+        for _ in range(100):
+            await exchange.say("x" * 10_000)
+
+    async def endless_event(exchange: Exchange) -> None:
+        await exchange.raw(SSE)
+        for _ in range(1000):
+            await exchange.chunk("data: " + "x" * 10_000)
+
+    async def elsewhere(exchange: Exchange) -> None:
+        await exchange.refuse(307, "", "Location: http://169.254.169.254/latest/meta-data\r\n")
+
+    async def test() -> None:
+        monkeypatch.setattr(http, "WHOLE_STREAM", 500_000)
+        for handler, says in (
+            (bomb, "gzip"),
+            (headers_without_end, ""),
+            (one_endless_header, ""),
+            (endless_answer, "does not end"),
+            (endless_event, ""),
+            (elsewhere, "169.254.169.254"),
+        ):
+            async with model(handler, retry=RetryPolicy(delays=())) as (llm, server):
+                _text, error = await ask(llm)
+                assert error is not None and says in str(error), handler
+                assert len(server.requests) == 1
 
     run(test)

@@ -47,7 +47,7 @@ def entries(environ: Mapping[str, str]) -> list[ProviderEntry]:
 
 def _llm(row: registry.ProviderRow, environ: Mapping[str, str]) -> ProviderEntry:
     prices = _prices("llm", row.prefix)
-    example = f"{row.prefix}/{row.example}"
+    example = f"{row.prefix}/{'MODEL' if row.local else row.example}"
     model = llm_from_string(example, environ={row.key_variable: NO_KEY, row.endpoint_variable: NO_ENDPOINT})
     wanted = [variable for variable in (row.key_variable, row.endpoint_variable) if variable]
     configured = not row.key_needed or all(environ.get(variable, "").strip() for variable in wanted)

@@ -14,8 +14,7 @@ import msgspec
 
 from antiphon.errors import ConfigurationError
 from antiphon.providers.llm_rows import row
-from antiphon.providers.openai import Effort
-from antiphon.providers.options import given, merged
+from antiphon.providers.options import Effort, given, merged
 from antiphon.wire.llm import WireLLM
 from antiphon.wire.llm_service import llm_service
 

@@ -6,20 +6,23 @@ Owns: the typed options a user writes. Never: formats, sockets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from antiphon.providers.llm_rows import row
 from antiphon.providers.model_facts import facts_of
-from antiphon.providers.openai_audio import KEY_VARIABLE as KEY_VARIABLE
-from antiphon.providers.openai_audio import KEYS_AT as KEYS_AT
-from antiphon.providers.openai_audio import STT as STT
-from antiphon.providers.openai_audio import TTS as TTS
-from antiphon.providers.options import given, merged
+from antiphon.providers.options import Effort, given, merged
 from antiphon.wire.llm import WireLLM
 from antiphon.wire.llm_service import LLMService, llm_service
 from antiphon.wire.socket_llm import SocketLLM
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+if TYPE_CHECKING:
+    from antiphon.providers.openai_audio import KEY_VARIABLE as KEY_VARIABLE
+    from antiphon.providers.openai_audio import KEYS_AT as KEYS_AT
+    from antiphon.providers.openai_audio import STT as STT
+    from antiphon.providers.openai_audio import TTS as TTS
+
+AUDIO = ("KEY_VARIABLE", "KEYS_AT", "STT", "TTS")
+"""Names that are imported when they are first used: who wants a language model alone does not wait for them."""
 Tier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 
 
@@ -156,3 +159,11 @@ def _service(
         base_url=base_url,
         allow_insecure=allow_insecure,
     )
+
+
+def __getattr__(name: str) -> object:
+    if name not in AUDIO:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from antiphon.providers import openai_audio
+
+    return getattr(openai_audio, name)

@@ -11,9 +11,8 @@ from typing import Any
 
 from antiphon.errors import NotSupportedError
 from antiphon.providers.model_facts import facts_of
-from antiphon.providers.openai import Effort
 from antiphon.providers.openai_compatible_rows import LOCAL_ROWS, REMOTE_ROWS
-from antiphon.providers.options import given, merged
+from antiphon.providers.options import Effort, given, merged
 from antiphon.wire.llm import WireLLM
 from antiphon.wire.llm_service import llm_service
 

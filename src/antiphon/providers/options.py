@@ -6,7 +6,10 @@ Owns: leaving out what was not given. Never: what a service calls them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much a model thinks before it answers, as OpenAI and those that follow it have it."""
 
 
 def given(**options: Any) -> dict[str, Any]:

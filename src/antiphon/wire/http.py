@@ -98,10 +98,10 @@ class Stream:
         except (TimeoutError, aiohttp.ClientError, OSError):
             return
 
-    def progressed(self) -> None:
-        """A piece of the answer has come: the next one has its own time."""
+    def progressed(self, what: str = "further token") -> None:
+        """A piece of the answer has come: the next one, ``what`` is waited for, has its own time."""
         now = asyncio.get_running_loop().time()
-        self._due, self._what, self._limit = now + self._deadlines.between, "further token", self._deadlines.between
+        self._due, self._what, self._limit = now + self._deadlines.between, what, self._deadlines.between
 
     async def events(self) -> AsyncGenerator[SSEvent, None]:
         """The events; an answer that is not a stream is one event. Raises ``ModelError``, also when nothing has
@@ -124,7 +124,7 @@ class Stream:
         """The body as it arrives, whatever it is. Raises ``ModelError``."""
         while chunk := await self._next():
             yield chunk
-            self.progressed()
+            self.progressed("further data")
 
     async def body(self, limit: int = WHOLE_BODY) -> bytes:
         """The whole body, cut after ``limit`` bytes. Raises ``ModelError``."""
@@ -194,6 +194,13 @@ async def open_stream(
                     allow_redirects=False,
                     proxy=proxy_for(url),
                 )
+                encoding = response.headers.get("Content-Encoding", "identity")
+                if encoding.lower() != "identity":
+                    raise ModelError(
+                        f"{service.name} at {service.base_url} answered in {encoding[:20]!r}, which was not asked for.",
+                        hint="Does a proxy compress its answers?",
+                        retryable=False,
+                    )
                 if response.status not in statuses:
                     body = await read_body(response, ERROR_BODY)
                     raise status_error(service, response.status, response.headers, fault(body))

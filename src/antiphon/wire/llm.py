@@ -6,7 +6,6 @@ Owns: one request per answer, its deadlines. Never: formats (the codec), sockets
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -20,11 +19,11 @@ from antiphon.models.llm import LLM, ChatChunk, LLMStream, ToolChoice, ToolSpec
 from antiphon.wire.deadlines import Deadlines
 from antiphon.wire.faults import status_error
 from antiphon.wire.llm_service import LLMService
-from antiphon.wire.llm_stream import RetriedStream, Sleep, without_key
 from antiphon.wire.retry import RetryPolicy
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what has sockets and loops is imported on use, so that a model object is made in no time
     from antiphon.wire.http import HttpPool
+    from antiphon.wire.llm_stream import Sleep
 
 
 class WireLLM(LLM):
@@ -45,7 +44,7 @@ class WireLLM(LLM):
         deadlines: Deadlines | None = None,
         retry: RetryPolicy | None = None,
         pool: HttpPool | None = None,
-        sleep: Sleep = asyncio.sleep,
+        sleep: Sleep | None = None,
     ) -> None:
         self.provider = made.provider
         self.model = made.service.model
@@ -69,7 +68,7 @@ class WireLLM(LLM):
         if self._pool is not None:
             return self._pool
         if self._own_pool is None:
-            from antiphon.wire.http import HttpPool  # here, so that a model object is made in no time
+            from antiphon.wire.http import HttpPool
 
             self._own_pool = HttpPool()
         return self._own_pool
@@ -77,6 +76,8 @@ class WireLLM(LLM):
     def chat(
         self, *, chat_ctx: ChatContext, tools: Sequence[ToolSpec] = (), tool_choice: ToolChoice = "auto"
     ) -> LLMStream:
+        from antiphon.wire.llm_stream import RetriedStream
+
         request = self.codec.request(model=self.model, chat_ctx=chat_ctx, tools=tools, tool_choice=tool_choice)
         attempt = partial(self._attempt, request, tuple(tools))
         return RetriedStream(attempt, name=self.model, retry=self.retry, sleep=self.sleep, key=self._key)
@@ -85,6 +86,7 @@ class WireLLM(LLM):
         """Open a connection and leave it in the pool. Raises ``ModelError`` when the service cannot be reached or does
         not know the key."""
         from antiphon.wire.http import open_stream
+        from antiphon.wire.llm_stream import without_key
 
         async with open_stream(
             self.pool,

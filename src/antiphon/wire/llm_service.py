@@ -5,14 +5,13 @@ Owns: which key goes to which host, which addresses are refused. Never: sockets,
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
-from yarl import URL
 
 from antiphon.errors import ConfigurationError
 from antiphon.models.capabilities import LLMCapabilities
@@ -25,7 +24,6 @@ OWN_SERVER_KEY = "OPENAI_COMPATIBLE_API_KEY"
 """Key for a server that only speaks a vendor's format: the vendor's own key is never sent to another host."""
 ALLOW_INSECURE = "ANTIPHON_ALLOW_INSECURE"
 """Environment variable: ``1`` lets model strings name unencrypted addresses of other machines."""
-logger = logging.getLogger("antiphon")
 
 
 class LLMService(msgspec.Struct, frozen=True):
@@ -67,7 +65,11 @@ def llm_service(
     codec = getattr(import_module(module), attribute)
     known = {**({} if elsewhere else row.quirks), **(quirks or {})}
     if facts is not None and facts.shutdown and not elsewhere:
-        logger.warning("%s is shut down by its service on %s: choose another model.", name, facts.shutdown)
+        import logging
+
+        logging.getLogger("antiphon").warning(
+            "%s is shut down by its service on %s: choose another model.", name, facts.shutdown
+        )
     hint = "" if elsewhere else row.model_hint
     if facts is not None and facts.shutdown and hint:
         hint = f"It was to be shut down on {facts.shutdown}: choose another model."
@@ -108,8 +110,8 @@ def _home(row: ProviderRow, environ: Mapping[str, str], name: str, *, wanted: bo
 
 def _at_home(address: str, home: str, row: ProviderRow) -> bool:
     """Whether the address is the row's service: the same host, or one of those that belong to it."""
-    host = URL(address).host or ""
-    own = URL(home).host if home else None
+    host = urlsplit(address).hostname or ""
+    own = urlsplit(home).hostname
     return host == own or any(host == name or host.endswith(f".{name}") for name in row.key_hosts)
 
 

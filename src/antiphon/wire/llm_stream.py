@@ -25,11 +25,11 @@ class RetriedStream(LLMStream):
     """``attempt`` makes the request and gives its chunks; it is made again by ``retry`` as long as it gave none. It runs in a
     task of its own, so that ``aclose`` frees it at once, wherever it waits. ``key``: taken out of what errors say."""
 
-    def __init__(self, attempt: Attempt, *, name: str, retry: RetryPolicy, sleep: Sleep, key: str = "") -> None:
+    def __init__(self, attempt: Attempt, *, name: str, retry: RetryPolicy, sleep: Sleep | None, key: str = "") -> None:
         self._attempt = attempt
         self._name = name
         self._retry = retry
-        self._sleep = sleep
+        self._sleep = sleep or asyncio.sleep
         self._key = key
         self._chunks: asyncio.Queue[object] = asyncio.Queue()
         self._room = asyncio.Semaphore(MAX_WAITING)

@@ -6,7 +6,6 @@ Providers are imported by name, when a string asks for one.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from importlib import import_module
@@ -23,12 +22,12 @@ from antiphon.models.tts import TTS
 from antiphon.wire.deadlines import Deadlines
 from antiphon.wire.llm import WireLLM
 from antiphon.wire.llm_service import llm_service
-from antiphon.wire.llm_stream import Sleep
 from antiphon.wire.retry import RetryPolicy
 from antiphon.wire.socket_llm import SocketLLM
 
 if TYPE_CHECKING:
     from antiphon.wire.http import HttpPool
+    from antiphon.wire.llm_stream import Sleep
 
 _FORM = re.compile(r"(?P<prefix>[A-Za-z0-9_.-]+)/(?P<model>[^\s]+?)(?:@(?P<url>(?:https?|wss?)://[^\s]+))?")
 _EXAMPLES = "ollama/qwen3:0.6b, openai/gpt-4o-mini, llamacpp/NAME@http://127.0.0.1:8080/v1"
@@ -72,7 +71,7 @@ def llm_from_string(
     deadlines: Deadlines | None = None,
     retry: RetryPolicy | None = None,
     pool: HttpPool | None = None,
-    sleep: Sleep = asyncio.sleep,
+    sleep: Sleep | None = None,
 ) -> LLM:
     """A language model from its string. ``options`` go into each request (``temperature``, ``max_tokens``, ...).
     ``capabilities``: what the model takes, where that is not known of it: servers of one's own get no pictures unasked.
