@@ -49,6 +49,7 @@ FRONTS: dict[str, set[str]] = {
     "providers/google.py": {"wire"},
     "providers/openai.py": {"wire"},
     "providers/openai_compatible.py": {"wire"},
+    "providers/elevenlabs.py": {"wire"},
 }
 """What a user imports of a provider: its options, joined with the wire. Codecs never see the wire."""
 

@@ -63,6 +63,6 @@ def test_prices_are_of_providers_that_are_there_or_said_to_come() -> None:
     known = {(row.prefix, row.kind) for row in (*ROWS, *SPEECH)} | {("local", kind) for kind in ("stt", "llm", "tts")}
     later = {(row.model.partition("/")[0], row.kind) for row in bundled_prices().prices} - known
     assert later <= {
-        ("deepgram", "tts"), ("elevenlabs", "stt"), ("elevenlabs", "tts"),
+        ("elevenlabs", "stt"),
         ("openai", "stt"), ("openai", "tts"),
     }  # fmt: skip

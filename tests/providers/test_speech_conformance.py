@@ -13,7 +13,7 @@ import pytest
 from antiphon.errors import ModelError
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
-from antiphon.providers import cartesia, deepgram
+from antiphon.providers import cartesia, deepgram, elevenlabs
 from antiphon.testing import run
 from antiphon.testing.conformance import Fault, Report, SpeechSample, check_stt, check_tts
 from antiphon.testing.conformance.running import left_behind, run_fault
@@ -24,6 +24,7 @@ from antiphon.testing.simulators import Fault as SocketFault
 from antiphon.testing.simulators import FaultScript, MemoryConnector, Simulator
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
+from antiphon.testing.simulators.elevenlabs import ElevenLabsSimulator
 from antiphon.testing.simulators.recording import Recording
 from antiphon.testing.simulators.speaking import spoken
 
@@ -57,13 +58,25 @@ def aura(connector: MemoryConnector) -> TTS:
     return deepgram.TTS(api_key="secret", connector=connector)
 
 
+def elevenlabs_service(faults: FaultScript | None = None) -> Simulator:
+    return ElevenLabsSimulator(faults=faults)
+
+
+def eleven(connector: MemoryConnector) -> TTS:
+    return elevenlabs.TTS(api_key="secret", connector=connector)
+
+
 def diarized(connector: MemoryConnector) -> STT:
     return deepgram.STT("nova-3", diarize=True, keyterms=["table", "Monday"], api_key="secret", connector=connector)
 
 
 RECOGNISERS = {"deepgram/nova-3": (nova, deepgram_service), "deepgram/flux-general-en": (flux, deepgram_service)}
 """By model; each with its service."""
-VOICES = {"cartesia/sonic-3": (sonic, cartesia_service), "deepgram/aura-2-thalia-en": (aura, deepgram_service)}
+VOICES = {
+    "cartesia/sonic-3": (sonic, cartesia_service),
+    "deepgram/aura-2-thalia-en": (aura, deepgram_service),
+    "elevenlabs/eleven_flash_v2_5": (eleven, elevenlabs_service),
+}
 OWN: dict[str, dict[str, Callable[[], Simulator]]] = {
     "cartesia/sonic-3": {
         "bursts": lambda: CartesiaSimulator(speed=0),
@@ -73,6 +86,13 @@ OWN: dict[str, dict[str, Callable[[], Simulator]]] = {
     "deepgram/aura-2-thalia-en": {
         "bursts": lambda: DeepgramSimulator(speed=0),
         "late_audio": lambda: DeepgramSimulator(speed=2),
+    },
+    "elevenlabs/eleven_flash_v2_5": {
+        "bursts": lambda: ElevenLabsSimulator(speed=0),
+        "contexts_full": lambda: ElevenLabsSimulator(contexts=1),
+        "late_audio": lambda: ElevenLabsSimulator(speed=2),
+        "leading_silence": lambda: ElevenLabsSimulator(silence=1.0),
+        "odd_bytes": lambda: ElevenLabsSimulator(odd=True),
     },
 }
 

@@ -14,11 +14,12 @@ import pytest
 from antiphon.audio.frames import EAR_RATE, FLUSH, AudioFrame
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
-from antiphon.providers import cartesia, deepgram
+from antiphon.providers import cartesia, deepgram, elevenlabs
 from antiphon.testing.loop import virtual_loop
 from antiphon.testing.simulators import MemoryConnector, Simulator
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
+from antiphon.testing.simulators.elevenlabs import ElevenLabsSimulator
 from antiphon.testing.simulators.recording import Recording
 
 SPECS = Path(os.environ.get("ANTIPHON_SPECS", "no-specs"))
@@ -124,3 +125,19 @@ def test_deepgram_aura() -> None:
     }
     assert {message["type"] for message in sent} == {"Speak", "Flush", "Clear"}
     assert {message["type"] for message in answered} == {"Metadata", "Flushed", "Cleared"}
+
+
+def test_elevenlabs_multi_context() -> None:
+    simulator = ElevenLabsSimulator()
+    model = elevenlabs.TTS(
+        api_key="k",
+        connector=MemoryConnector(simulator),
+        stability=0.4,
+        speed=1.1,
+        pronunciation_dictionaries=[("dictionary", "1")],
+    )
+    sent, answered = conversation(simulator, model)
+    file = "elevenlabs/sdk-websockets.schema.json"
+    names = ("InitializeConnectionMulti", "SendTextMulti", "CloseContext")
+    assert check(file, sent, *names) == set(names)
+    assert check(file, answered, "AudioOutputMulti", "FinalOutputMulti") == {"AudioOutputMulti", "FinalOutputMulti"}

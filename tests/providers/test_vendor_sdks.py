@@ -4,6 +4,7 @@ prove nothing about our codecs."""
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from antiphon.testing.simulators import Simulator, serving
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
+from antiphon.testing.simulators.elevenlabs import ElevenLabsSimulator
 from antiphon.testing.simulators.recording import Recording
-from antiphon.testing.simulators.speaking import speak
+from antiphon.testing.simulators.speaking import speak, spoken
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".cache" / "vendor-sdks" / "bin" / "python"
@@ -88,3 +90,20 @@ def test_deepgrams_library_hears_aura() -> None:
     sound = sum(int(size) for name, size in messages[: marks[-1]] if name == "bytes")  # type: ignore[call-overload]
     whole = len(speak("Your order is ready.", 24_000).pcm) + len(speak("Please come.", 24_000).pcm)
     assert sound == whole
+
+
+def test_elevenlabs_library_speaks_in_one_context() -> None:
+    messages = talk(ElevenLabsSimulator(key="secret"), "elevenlabs_tts.py", "single")
+    pcm = b"".join(base64.b64decode(str(body["audio"])) for _, body in messages)
+    assert spoken(pcm, "Your order is ready.") == "Your order is ready."
+
+
+def test_elevenlabs_library_reads_several_contexts() -> None:
+    """Its own classes make what is sent and read what comes; it has no client for this endpoint."""
+    messages = talk(ElevenLabsSimulator(key="secret"), "elevenlabs_tts.py", "multi")
+    assert {name for name, _ in messages} == {"AudioOutputMulti", "FinalOutputMulti"}
+    for context, said in (("one", "Your order is ready. "), ("two", "Please come. ")):
+        own = [(name, body) for name, body in messages if body["contextId"] == context]
+        assert [name for name, _ in own].index("FinalOutputMulti") == len(own) - 1
+        chars = [body["alignment"]["chars"] for name, body in own if name == "AudioOutputMulti"]  # type: ignore[index]
+        assert "".join("".join(piece) for piece in chars) == said

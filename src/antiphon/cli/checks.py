@@ -41,7 +41,7 @@ KEYS = {
     "ANTHROPIC_API_KEY": "Anthropic",
     "DEEPGRAM_API_KEY": "Deepgram",
     "CARTESIA_API_KEY": "Cartesia",
-    "ELEVEN_API_KEY": "ElevenLabs",
+    "ELEVENLABS_API_KEY": "ElevenLabs",
     "LIVEKIT_API_KEY": "LiveKit",
 }
 

@@ -33,6 +33,7 @@ SPEECH: tuple[SpeechRow, ...] = (
     SpeechRow("openai", "stt", "antiphon.providers.openai:STT", model="gpt-transcribe", variant="language"),
     SpeechRow("openai", "tts", "antiphon.providers.openai:TTS", model="gpt-4o-mini-tts", variant="voice"),
     SpeechRow("cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice"),
+    SpeechRow("elevenlabs", "tts", "antiphon.providers.elevenlabs:TTS", model="eleven_flash_v2_5", variant="voice"),
 )
 
 OWN_SERVER_KEY = "OPENAI_COMPATIBLE_API_KEY"

@@ -158,7 +158,7 @@ class WireTTSStream(TTSStream):
             await self._wake.wait()
 
     async def _read(self, context: TTSContext) -> AsyncGenerator[AudioFrame, None]:
-        boundaries, whole = context.link.codec.rules.boundaries, WholeSamples()
+        codec, whole = context.link.codec, WholeSamples()
         samples = begin = 0
         words: list[SpokenWord] = []
         while True:
@@ -167,34 +167,34 @@ class WireTTSStream(TTSStream):
                 data = whole.feed(signal.pcm)
                 if data:
                     samples += len(data) // 2
-                    self._cut = True
-                    yield self._frame(data, begin, words, boundaries)
+                    self._cut = self._done < len(self._texts)
+                    yield self._frame(data, begin, words, codec.rules.boundaries)
             elif isinstance(signal, Words):
                 words.extend(signal.words)
             elif isinstance(signal, SegmentDone):
                 if self._done < len(self._texts):
                     if words:
-                        yield self._frame(b"", begin, words, boundaries)
+                        yield self._frame(b"", begin, words, codec.rules.boundaries)
                     self._done, self._cut, begin = self._done + 1, False, samples
             elif isinstance(signal, TextUsage):
                 self._tts.usage.billed_characters += signal.characters - context.billed
                 context.billed = signal.characters
             elif isinstance(signal, ContextDone):
                 if words:
-                    yield self._frame(b"", begin, words, boundaries)
-                if not boundaries and (samples or self._ended):
+                    yield self._frame(b"", begin, words, codec.rules.boundaries)
+                if not codec.rules.boundaries and (samples or self._ended):
                     self._done, self._cut = context.spoken, False
-                elif samples > begin:  # its end was not marked, and nothing more will come
+                elif self._cut:  # its end was not marked, and nothing more will come
                     self._done, self._cut = self._done + 1, False
                 return
 
     def _frame(self, data: bytes, begin: int, words: list[SpokenWord], boundaries: bool) -> AudioFrame:
-        """Audio with the timed words that are known by now."""
+        """Audio with the timed words that are known by now. What comes behind the end of the last text belongs to it."""
         rate = self._tts.sample_rate
         start = begin / rate
         timed = tuple(TimedWord(w.text, max(0.0, w.start - start), max(0.0, w.end - start)) for w in words)
         words.clear()
-        segment = self._done if boundaries or len(self._texts) == 1 else -1
+        segment = min(self._done, len(self._texts) - 1) if boundaries or len(self._texts) == 1 else -1
         return AudioFrame(data=data, rate=rate, samples=len(data) // 2, segment=segment, words=timed)
 
     async def _next(self, context: TTSContext, *, first: bool) -> TTSSignal:

@@ -17,6 +17,7 @@ NAMES = {
     "openai": "antiphon.testing.simulators.openai:OpenAISimulator",
     "anthropic": "antiphon.testing.simulators.anthropic:AnthropicSimulator",
     "gemini": "antiphon.testing.simulators.gemini:GeminiSimulator",
+    "elevenlabs": "antiphon.testing.simulators.elevenlabs:ElevenLabsSimulator",
 }
 
 
