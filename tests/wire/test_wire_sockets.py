@@ -227,13 +227,20 @@ def test_a_key_that_a_service_repeats_is_nowhere(caplog: pytest.LogCaptureFixtur
 
 
 @pytest.mark.parametrize("make", [deepgram.STT, cartesia.TTS])
-def test_the_way_to_a_service_is_encrypted_unless_asked_otherwise(make: Any) -> None:
+def test_the_way_to_a_service_is_encrypted_unless_asked_otherwise(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for url in ("http://example.com", "ws://192.168.1.5:8000"):
         with pytest.raises(ConfigurationError, match="not encrypted"):
             make(api_key="k", base_url=url)
         assert make(api_key="k", base_url=url, allow_insecure=True).service.base_url == url
     for url in ("http://127.0.0.1:1", "ws://localhost:1", "http://[::1]:1", "https://example.com", "wss://example.com"):
         assert make(api_key="k", base_url=url).service.base_url == url
+    resolve, string = (
+        (stt_from_string, "deepgram/nova-3") if make is deepgram.STT else (tts_from_string, "cartesia/sonic-3")
+    )
+    with pytest.raises(ConfigurationError, match="ANTIPHON_ALLOW_INSECURE"):
+        resolve(f"{string}@http://example.com", api_key="k")
+    monkeypatch.setenv("ANTIPHON_ALLOW_INSECURE", "1")
+    assert resolve(f"{string}@http://example.com", api_key="k").service.base_url == "http://example.com"
     for url in ("ftp://example.com", "http://", "nothing", "https://user:pass@example.com"):
         with pytest.raises(ConfigurationError) as caught:
             make(api_key="k", base_url=url)

@@ -14,6 +14,9 @@ from antiphon.models.speech_codec import ConnectSpec
 _SOCKET = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
+ALLOW_INSECURE = "ANTIPHON_ALLOW_INSECURE"
+"""Environment variable: ``1`` lets model strings name unencrypted addresses of other machines."""
+
 
 def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
     """The base URL of a speech service, without a slash at its end. Raises ``ConfigurationError`` for one that is no

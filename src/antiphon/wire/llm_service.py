@@ -16,14 +16,12 @@ import msgspec
 from antiphon.errors import ConfigurationError
 from antiphon.models.capabilities import LLMCapabilities
 from antiphon.models.provider_row import ModelFacts, ProviderRow
-from antiphon.wire.address import checked_base_url
+from antiphon.wire.address import ALLOW_INSECURE, checked_base_url
 from antiphon.wire.deadlines import LOCAL, REMOTE, Deadlines
 from antiphon.wire.faults import Service
 
 OWN_SERVER_KEY = "OPENAI_COMPATIBLE_API_KEY"
 """Key for a server that only speaks a vendor's format: the vendor's own key is never sent to another host."""
-ALLOW_INSECURE = "ANTIPHON_ALLOW_INSECURE"
-"""Environment variable: ``1`` lets model strings name unencrypted addresses of other machines."""
 
 
 class LLMService(msgspec.Struct, frozen=True):

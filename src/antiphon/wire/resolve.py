@@ -6,6 +6,7 @@ Providers are imported by name, when a string asks for one.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from importlib import import_module
@@ -19,6 +20,7 @@ from antiphon.models.capabilities import LLMCapabilities
 from antiphon.models.llm import LLM
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
+from antiphon.wire.address import ALLOW_INSECURE
 from antiphon.wire.deadlines import Deadlines
 from antiphon.wire.llm import WireLLM
 from antiphon.wire.llm_service import llm_service
@@ -143,5 +145,7 @@ def _speech(text: str, kind: Literal["stt", "tts"], options: dict[str, Any]) -> 
         arguments[row.variant] = variant
     if parts.base_url:
         arguments["base_url"] = parts.base_url
+        if os.environ.get(ALLOW_INSECURE) == "1":
+            arguments.setdefault("allow_insecure", True)
     module, _, attribute = row.factory.partition(":")
     return getattr(import_module(module), attribute)(**arguments)
