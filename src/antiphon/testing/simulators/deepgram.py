@@ -24,6 +24,7 @@ NOVA = frozenset(
         "channels",
         "multichannel",
         "language",
+        "language_hint",
         "interim_results",
         "endpointing",
         "utterance_end_ms",
@@ -66,6 +67,7 @@ FLUX = frozenset(
         "mip_opt_out",
         "numerals",
         "profanity_filter",
+        "redact",
     ]
 )
 IDLE = 10.0
