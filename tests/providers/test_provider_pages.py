@@ -54,11 +54,6 @@ def test_each_proof_names_a_test_that_exists_and_a_provider_that_is_there() -> N
         assert re.fullmatch(r"20\d\d-\d\d-\d\d", proof.as_of), proof
 
 
-def test_what_a_row_claims_has_a_test_that_shows_it() -> None:
-    claimed = {(row.prefix, row.kind, proof) for row in ROWS for proof in row.verified}
-    assert claimed <= {(proof.provider, proof.kind, proof.proof) for proof in proofs()}
-
-
 def test_prices_are_of_providers_that_are_there_or_said_to_come() -> None:
     known = {(row.prefix, row.kind) for row in (*ROWS, *SPEECH)} | {("local", kind) for kind in ("stt", "llm", "tts")}
     later = {(row.model.partition("/")[0], row.kind) for row in bundled_prices().prices} - known
