@@ -336,8 +336,9 @@ def test_a_switch_to_other_ears_loses_no_word(moment: float) -> None:
 
     llm = ScriptedLLM({"owe": "Ten euros.", "bill": [calls("billing")]})
     caller = Caller().waits_for_agent().says("My bill please").says("And what do I owe you now", after=0.7 + moment)
-    agent = lambda: Slow(billing=Billing(stt=ScriptedSTT()))  # noqa: E731
-    result = simulate(agent, caller.waits_for_agent(quiet=3.0), llm=llm)
+    ears = ScriptedSTT()
+    result = simulate(lambda: Slow(billing=Billing(stt=ears)), caller.waits_for_agent(quiet=3.0), llm=llm)
+    assert ears.streams, "billing hears with its own"
     assert "what do i owe you now" in " ".join(result.turns).lower(), result
     assert "Ten euros." in result.heard
 

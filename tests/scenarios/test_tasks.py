@@ -435,3 +435,43 @@ def test_a_new_owner_goes_on_in_the_task_and_the_tool_that_runs_again_gets_its_r
         assert result.heard.count("Which city please?") <= 2, story
         assert len([fact for fact in result.facts if type(fact).__name__ == "TaskEntered"]) == 1, story
         assert not result.left, story
+
+
+def test_a_task_says_nothing_more_when_it_is_complete() -> None:
+    class Talkative(GetCity):
+        @function_tool(retry="replay")
+        async def set_city(self, city: str) -> str:
+            """Note the city."""
+            self.complete(city)
+            return "noted: ask whether there is anything else"
+
+    class Booking(Desk):
+        @function_tool
+        async def book(self) -> str:
+            """Book a trip."""
+            return f"booked to {await Talkative()}"
+
+    llm = ScriptedLLM(SCRIPT)
+    result = dialogue(agent=Booking, llm=llm)
+    assert result.heard == "Hello there. Which city please? All booked.", result
+    assert [request.instructions for request in llm.requests] == ["Book trips.", "Ask for the city.", "Book trips."]
+
+
+def test_what_an_agent_was_about_to_do_it_does_with_its_own_tools_though_another_speaks() -> None:
+    class Slow(Desk):
+        async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+            if not hasattr(self, "later"):
+                self.later = asyncio.get_running_loop().create_task(self.ask())
+
+        async def ask(self) -> None:
+            await asyncio.sleep(0.5)
+            await self.session.run_task(GetCity())
+
+        @function_tool
+        async def note(self) -> str:
+            """Make a note."""
+            return "noted"
+
+    llm = ScriptedLLM({"trip": calls("note"), "paris": [calls("set_city", city="Paris"), "Fine."]}, ttft=1.5)
+    result = dialogue(agent=Slow, llm=llm)
+    assert [tool.output for tool in result.tools if tool.name == "note"] == ["noted"], result

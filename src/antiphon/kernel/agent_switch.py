@@ -97,8 +97,7 @@ def on_agent_asked(state: AgentsState, event: AgentAsked, view: KernelState, out
 
 def _leave(state: AgentsState, to: Next, view: KernelState, out: Out) -> None:
     end_tasks(state, 0, "cancelled", view, out)
-    if not move(state, "HandoffAsked"):
-        return
+    move(state, "HandoffAsked")
     assert state.current is not None
     state.to = to
     state.switches += 1
