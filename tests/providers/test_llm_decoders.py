@@ -321,6 +321,18 @@ def test_steered_away_a_response_is_whole() -> None:
     assert chunks[-1].finish == "stop"
 
 
+def test_a_call_that_the_service_calls_incomplete_is_not_made() -> None:
+    item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "status": "incomplete"}
+    response = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": [item]}
+    chunks = decode(
+        ResponsesDecoder(),
+        {"type": "response.output_text.delta", "output_index": 0, "delta": "Yes."},
+        {"type": "response.output_item.done", "output_index": 1, "item": item},
+        {"type": "response.incomplete", "response": response},
+    )
+    assert not any(chunk.tool_calls for chunk in chunks) and chunks[-1].finish == "length"
+
+
 def test_azures_filter_is_a_refusal() -> None:
     body = {
         "error": {

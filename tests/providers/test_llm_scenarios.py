@@ -364,6 +364,19 @@ def test_a_stream_that_stalls_is_given_up_and_pings_do_not_keep_it(vendor: str) 
 
 
 @all_vendors
+@pytest.mark.parametrize("after", [0, 8])
+def test_a_service_that_sends_nothing_but_pings_is_silent(vendor: str, after: int) -> None:
+    async def test() -> None:
+        quick = Deadlines(first=0.2, between=0.2)
+        fault = LLMServiceFault(mishap="ping", after=after)
+        async with world(vendor, LONG, faults={0: fault}, deadlines=quick, retry=NEVER) as (llm, _):
+            heard = await ask(llm)
+            assert heard.error is not None and "0.2 s" in str(heard.error) and bool(heard.text) == bool(after)
+
+    run(test)
+
+
+@all_vendors
 def test_an_answer_that_is_not_wanted_any_more_frees_its_connection(vendor: str) -> None:
     async def test() -> None:
         async with world(vendor, LONG, "Again.", faults={0: LLMServiceFault(mishap="stall", after=8)}) as (llm, _):

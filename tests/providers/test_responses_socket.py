@@ -194,6 +194,19 @@ def test_several_calls_at_once_have_a_socket_each_and_keep_their_own_memory() ->
     call(story)
 
 
+def test_a_call_that_begins_takes_no_other_calls_socket() -> None:
+    async def story(line: Line) -> None:
+        other = Line(line.service)
+        other.llm, other.connector = line.llm, line.connector
+        await line.turn("Two lattes, please.")
+        await other.turn("Where are you?")
+        await line.turn("That is all.")
+        assert line.sockets == 2
+        assert [len(request["input"]) for request in line.requests] == [1, 1, 1]
+
+    call(story)
+
+
 @pytest.mark.parametrize("kind", ["abort", "close", "silent", "refuse", "vanish"])
 def test_a_socket_that_dies_before_the_first_word_is_replaced(kind: str) -> None:
     async def story(line: Line) -> None:

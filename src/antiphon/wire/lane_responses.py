@@ -155,7 +155,9 @@ class LaneResponses:
     async def _frames(self, lane: Lane, decoder: SocketDecoder, first_by: float) -> AsyncGenerator[str, None]:
         """The messages until the response is whole, each in its time."""
         loop = asyncio.get_running_loop()
-        due, what, limit = min(loop.time() + DEAF, first_by), "answer", DEAF
+        due, what, limit = first_by, "answer", self._deadlines.first
+        if loop.time() + DEAF < first_by:
+            due, limit = loop.time() + DEAF, DEAF
         progress = decoder.progress
         while not decoder.done:
             try:

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-Mishap = Literal["cut", "end", "stall", "error", "garbage", "unknown"]
+Mishap = Literal["cut", "end", "stall", "ping", "error", "garbage", "unknown"]
 """After some events: the connection is reset (``cut``), the body ends without the end mark (``end``), nothing more comes
-(``stall``), the service reports an ``error`` within the stream, sends ``garbage``, or an event of an ``unknown`` kind and then
+(``stall``) or nothing but pings (``ping``), the service reports an ``error`` within the stream, sends ``garbage``, or an event of an ``unknown`` kind and then
 goes on."""
 
 

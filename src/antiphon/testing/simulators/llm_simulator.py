@@ -148,6 +148,10 @@ async def _mishap(protocol: LLMProtocol, fault: LLMServiceFault) -> AsyncIterato
             raise ConnectionResetError
         case "stall":
             await asyncio.get_running_loop().create_future()
+        case "ping":
+            while True:
+                yield _written(fault, *protocol.ping())
+                await asyncio.sleep(0.02)
         case "error":
             yield _written(fault, *protocol.stream_error(fault.message, fault.code))
         case "garbage":

@@ -119,6 +119,10 @@ class OpenAISimulator(LLMSimulator):
                 await peer.abort()
             case "stall":
                 await peer.receive()
+            case "ping":
+                while True:
+                    await peer.send(protocol.ping()[1])
+                    await asyncio.sleep(0.02)
             case "error":
                 error = protocol.error(500, fault.message, fault.code or "server_error", "")
                 await peer.send({"type": "error", "status": 500, **error})
