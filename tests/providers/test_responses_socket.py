@@ -17,6 +17,7 @@ from antiphon.testing.loop import virtual_loop
 from antiphon.testing.simulators import Fault, FaultScript, MemoryConnector
 from antiphon.testing.simulators.llm_script import Answer, LLMScript, LLMServiceFault, SimulatedCall
 from antiphon.testing.simulators.openai import OpenAISimulator
+from antiphon.wire import lane_responses
 
 
 class Line:
@@ -248,6 +249,27 @@ def test_a_refused_key_is_told_at_once_when_connecting_ahead() -> None:
         line = Line(OpenAISimulator(key="another"))
         loop.run_until_complete(story(line))
         loop.run_until_complete(line.llm.aclose())
+
+
+def test_a_model_that_is_closed_amid_an_answer_leaves_no_socket() -> None:
+    async def story(line: Line) -> None:
+        turn = asyncio.get_running_loop().create_task(line.turn("Hello?"))
+        await asyncio.sleep(0.2)
+        await line.llm.aclose()
+        got = await turn
+        assert got.text == "Hello." and line.connector.open == 0
+
+    call(story, connection=(Fault("late", seconds=0.1),))
+
+
+def test_an_answer_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_responses, "WHOLE", 20_000)
+
+    async def story(line: Line) -> None:
+        got = await line.turn("Hello?")
+        assert isinstance(got.error, ModelError) and "does not end" in str(got.error) and not got.error.retryable
+
+    call(story, Answer(text="word " * 2000))
 
 
 def test_connecting_ahead_leaves_nothing_to_do_for_the_first_turn() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 from antiphon.chat.context import ChatContext
@@ -23,6 +23,10 @@ from antiphon.wire.socket import Connector
 
 DEAF = 3.0
 """Seconds until a service that takes a request says that it has it: a socket that is silent longer is not alive."""
+FOREIGN_CLOSE = 1.0
+"""Seconds that another loop may take to close its sockets: it may be blocked."""
+WHOLE = 64 * 1024 * 1024
+"""Characters of one response: one that is longer does not end."""
 LOST = frozenset({"previous_response_not_found", "websocket_connection_limit_reached"})
 """Codes of errors that another request, with the whole conversation, does not meet."""
 
@@ -83,10 +87,16 @@ class LaneResponses:
         await self._here().warm()
 
     async def aclose(self) -> None:
-        """Close every socket."""
-        for lanes in list(self._lanes.values()):
-            await lanes.aclose()
-        self._lanes.clear()
+        """Close every socket. Those of other running loops are closed on their own loop."""
+        here = asyncio.get_running_loop()
+        for loop, lanes in list(self._lanes.items()):
+            self._lanes.pop(loop, None)
+            if loop is here:
+                await lanes.aclose()
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(lanes.aclose(), loop)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(closing), FOREIGN_CLOSE)
 
     def _here(self) -> Lanes:
         """The lanes of the running loop."""
@@ -141,7 +151,7 @@ class LaneResponses:
             raise
         before = body["input"] if new is None else [*lane.known, *new]
         lane.remember(decoder.id, [*before, *decoder.answer])
-        lanes.give(lane)
+        await lanes.give(lane)
 
     async def _send(self, lane: Lane, frame: str) -> None:
         try:
@@ -158,7 +168,7 @@ class LaneResponses:
         due, what, limit = first_by, "answer", self._deadlines.first
         if loop.time() + DEAF < first_by:
             due, limit = loop.time() + DEAF, DEAF
-        progress = decoder.progress
+        progress, size = decoder.progress, 0
         while not decoder.done:
             try:
                 async with asyncio.timeout_at(due):
@@ -167,6 +177,9 @@ class LaneResponses:
                 raise deadline_error(self._service, what, limit) from None
             if isinstance(message, Closed):
                 raise closed_error(self._service, message)
+            size += len(message)
+            if size > WHOLE:
+                raise ModelError(f"{self._service.name} sent an answer that does not end.", retryable=False)
             yield message if isinstance(message, str) else message.decode("utf-8", "replace")
             if decoder.progress != progress:
                 progress = decoder.progress

@@ -98,8 +98,11 @@ class Lanes:
             return spare, None
         return await self._open(), None
 
-    def give(self, lane: Lane) -> None:
+    async def give(self, lane: Lane) -> None:
         """The response on it is whole: it serves the next one."""
+        if self._closed:
+            await lane.socket.close()
+            return
         lane.used = asyncio.get_running_loop().time()
         self._idle.append(lane)
 
