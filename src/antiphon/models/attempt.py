@@ -30,6 +30,21 @@ class Readable(Protocol[T_co]):
     def aclose(self) -> Awaitable[None]: ...
 
 
+async def gives(stream: Readable[T], wanted: Callable[[T], object]) -> bool:
+    """Whether a stream gives an item that is ``wanted``; it is closed in any case."""
+    items = aiter(stream)
+    try:
+        async for item in items:
+            if wanted(item):
+                return True
+        return False
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+        await stream.aclose()
+
+
 class Attempt(Generic[T, U]):
     """``open``: makes the stream; what it raises is the attempt's failure. ``accept``: called with each item as it comes;
     gives what the reader gets of it. ``waits``: whether the model owes something right now; where it does, and nothing

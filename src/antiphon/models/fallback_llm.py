@@ -7,13 +7,12 @@ conversation to mend, which asks again and gets the next model.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 
 import msgspec
 
 from antiphon.chat.context import ChatContext
 from antiphon.errors import AllModelsFailedError, ModelError
-from antiphon.models.attempt import Attempt
+from antiphon.models.attempt import Attempt, gives
 from antiphon.models.availability import Availability, Member, common
 from antiphon.models.capabilities import LLMCapabilities
 from antiphon.models.llm import LLM, ChatChunk, LLMStream, ToolChoice, ToolSpec
@@ -93,15 +92,7 @@ async def try_llm(llm: LLM) -> bool | None:
     """Whether a model says anything to a greeting."""
     context = ChatContext.empty()
     context.add_message(role="user", content="Say OK.")
-    stream = llm.chat(chat_ctx=context)
-    try:
-        async for chunk in stream:
-            if chunk.text or chunk.tool_calls:
-                return True
-        return False
-    finally:
-        with suppress(Exception):
-            await stream.aclose()
+    return await gives(llm.chat(chat_ctx=context), lambda chunk: chunk.text or chunk.tool_calls)
 
 
 def llm_capabilities(models: Sequence[LLM]) -> LLMCapabilities:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 
 import msgspec
 
 from antiphon.audio.frames import FLUSH, AudioFrame
 from antiphon.errors import AllModelsFailedError, ModelError
-from antiphon.models.attempt import Attempt
+from antiphon.models.attempt import Attempt, gives
 from antiphon.models.availability import Availability, Member, common
 from antiphon.models.metering import Metered, meter_for
 from antiphon.models.stt import STT, STTEvent, STTStream
@@ -90,14 +89,7 @@ class FallbackSTT(STT):
             stream.push(frame)
         stream.push(FLUSH)
         stream.end_input()
-        try:
-            async for event in stream:
-                if event.text:
-                    return True
-            return False
-        finally:
-            with suppress(Exception):
-                await stream.aclose()
+        return await gives(stream, lambda event: event.text and event.kind in ("partial", "final"))
 
 
 class _FallbackSTTStream(STTStream):

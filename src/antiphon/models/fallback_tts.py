@@ -6,7 +6,6 @@ Owns the place in the text that each attempt has reached, and one sample rate fo
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 
 import msgspec
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from antiphon.audio.frames import AudioFrame, TimedWord
 from antiphon.audio.resample import Resampler, resampled_length
 from antiphon.errors import AllModelsFailedError, ModelError
-from antiphon.models.attempt import Attempt
+from antiphon.models.attempt import Attempt, gives
 from antiphon.models.availability import Availability, Member, common
 from antiphon.models.metering import Metered, meter_for
 from antiphon.models.spoken_place import CHARACTERS_PER_SECOND, SpokenPlace, plain
@@ -28,14 +27,7 @@ async def try_tts(tts: TTS) -> bool | None:
     stream = tts.stream()
     stream.push_text(TRIAL_TEXT)
     stream.end_input()
-    try:
-        async for frame in stream:
-            if frame.samples:
-                return True
-        return False
-    finally:
-        with suppress(Exception):
-            await stream.aclose()
+    return await gives(stream, lambda frame: frame.samples)
 
 
 class FallbackTTS(TTS):

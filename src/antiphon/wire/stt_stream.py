@@ -216,9 +216,11 @@ class WireSTTStream(STTStream):
             self._stop_waiting()
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
-            if receiving in tasks:
-                await link.aclose()
+            try:
+                await asyncio.wait(tasks)
+            finally:  # also where the stream is closed while this socket ends by itself
+                if receiving in tasks:
+                    await link.aclose()
 
     async def _finish(self, receiving: asyncio.Task[None]) -> None:
         """All audio was sent: wait for the last finals."""
