@@ -41,6 +41,7 @@ COMPOSERS = {"cli", "web", "worker", "testing"}
 """Only these wire concrete parts together."""
 
 FRONTS: dict[str, set[str]] = {
+    "providers/assemblyai.py": {"wire"},
     "providers/cartesia.py": {"wire"},
     "providers/deepgram.py": {"wire"},
     "providers/openai_audio.py": {"wire"},

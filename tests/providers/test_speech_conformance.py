@@ -13,7 +13,7 @@ import pytest
 from antiphon.errors import ModelError
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
-from antiphon.providers import cartesia, deepgram, elevenlabs
+from antiphon.providers import assemblyai, cartesia, deepgram, elevenlabs
 from antiphon.testing import run
 from antiphon.testing.conformance import Fault, Report, SpeechSample, check_stt, check_tts
 from antiphon.testing.conformance.running import left_behind, run_fault
@@ -22,6 +22,7 @@ from antiphon.testing.conformance.stt_checks import recognised
 from antiphon.testing.conformance.tts_checks import FIRST, SECOND, speak
 from antiphon.testing.simulators import Fault as SocketFault
 from antiphon.testing.simulators import FaultScript, MemoryConnector, Simulator
+from antiphon.testing.simulators.assemblyai import AssemblyAISimulator
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
 from antiphon.testing.simulators.elevenlabs import ElevenLabsSimulator
@@ -44,6 +45,18 @@ def nova(connector: MemoryConnector) -> STT:
 
 def flux(connector: MemoryConnector) -> STT:
     return deepgram.STT("flux-general-en", api_key="secret", connector=connector)
+
+
+def assemblyai_service(faults: FaultScript | None = None) -> Simulator:
+    return AssemblyAISimulator([RECORDING], faults=faults)
+
+
+def universal(connector: MemoryConnector) -> STT:
+    return assemblyai.STT(api_key="secret", connector=connector)
+
+
+def universal_pro(connector: MemoryConnector) -> STT:
+    return assemblyai.STT("u3-rt-pro", diarize=True, api_key="secret", connector=connector)
 
 
 def cartesia_service(faults: FaultScript | None = None) -> Simulator:
@@ -70,14 +83,25 @@ def diarized(connector: MemoryConnector) -> STT:
     return deepgram.STT("nova-3", diarize=True, keyterms=["table", "Monday"], api_key="secret", connector=connector)
 
 
-RECOGNISERS = {"deepgram/nova-3": (nova, deepgram_service), "deepgram/flux-general-en": (flux, deepgram_service)}
+RECOGNISERS = {
+    "deepgram/nova-3": (nova, deepgram_service),
+    "deepgram/flux-general-en": (flux, deepgram_service),
+    "assemblyai/universal-streaming-english": (universal, assemblyai_service),
+    "assemblyai/u3-rt-pro": (universal_pro, assemblyai_service),
+}
 """By model; each with its service."""
 VOICES = {
     "cartesia/sonic-3": (sonic, cartesia_service),
     "deepgram/aura-2-thalia-en": (aura, deepgram_service),
     "elevenlabs/eleven_flash_v2_5": (eleven, elevenlabs_service),
 }
+EXPIRES = FaultScript.of(SocketFault("close", after=4, code=3008, reason="Session expired"))
 OWN: dict[str, dict[str, Callable[[], Simulator]]] = {
+    "assemblyai/universal-streaming-english": {
+        "revised_final": lambda: AssemblyAISimulator([RECORDING], mishears="Sunday"),
+        "session_limit": lambda: AssemblyAISimulator([RECORDING], faults=EXPIRES),
+    },
+    "assemblyai/u3-rt-pro": {"session_limit": lambda: AssemblyAISimulator([RECORDING], faults=EXPIRES)},
     "cartesia/sonic-3": {
         "bursts": lambda: CartesiaSimulator(speed=0),
         "contexts_full": lambda: CartesiaSimulator(contexts=1),

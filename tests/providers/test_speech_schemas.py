@@ -14,9 +14,10 @@ import pytest
 from antiphon.audio.frames import EAR_RATE, FLUSH, AudioFrame
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
-from antiphon.providers import cartesia, deepgram, elevenlabs
+from antiphon.providers import assemblyai, cartesia, deepgram, elevenlabs
 from antiphon.testing.loop import virtual_loop
 from antiphon.testing.simulators import MemoryConnector, Simulator
+from antiphon.testing.simulators.assemblyai import AssemblyAISimulator
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
 from antiphon.testing.simulators.elevenlabs import ElevenLabsSimulator
@@ -141,3 +142,19 @@ def test_elevenlabs_multi_context() -> None:
     names = ("InitializeConnectionMulti", "SendTextMulti", "CloseContext")
     assert check(file, sent, *names) == set(names)
     assert check(file, answered, "AudioOutputMulti", "FinalOutputMulti") == {"AudioOutputMulti", "FinalOutputMulti"}
+
+
+@pytest.mark.parametrize("name", ["universal-streaming-english", "u3-rt-pro"])
+def test_assemblyai_streaming(name: str) -> None:
+    simulator = AssemblyAISimulator([ORDER])
+    model = assemblyai.STT(name, api_key="k", connector=MemoryConnector(simulator), diarize=True, keyterms=["latte"])
+    sent, answered = conversation(simulator, model)
+    file = "assemblyai/sdk-streaming-v3.schema.json"
+    assert check(file, sent, "ForceEndpoint", "KeepAlive", "TerminateSession")
+    answers = {"BeginEvent", "TurnEvent", "TerminationEvent"} | (
+        {"SpeechStartedEvent"} if name == "u3-rt-pro" else set()
+    )
+    assert check(file, answered, *answers) == answers
+    definitions = json.loads((SPECS / file).read_text())["$defs"]
+    asked = {name for name, _ in simulator.clients[0].request.query}
+    assert asked <= set(definitions["RealTimeParameters"]["properties"])

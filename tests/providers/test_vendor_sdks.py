@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.testing.simulators import Simulator, serving
+from antiphon.testing.simulators.assemblyai import AssemblyAISimulator
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
 from antiphon.testing.simulators.elevenlabs import ElevenLabsSimulator
@@ -20,6 +21,7 @@ from antiphon.testing.simulators.speaking import speak, spoken
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".cache" / "vendor-sdks" / "bin" / "python"
 SCRIPTS = ROOT / "tests" / "vendor_sdks"
+UNIVERSAL = "universal-streaming-english"
 ORDER = Recording.of("one large coffee please", "and a croissant")
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="scripts/install-vendor-sdks was not run")
@@ -107,3 +109,23 @@ def test_elevenlabs_library_reads_several_contexts() -> None:
         assert [name for name, _ in own].index("FinalOutputMulti") == len(own) - 1
         chars = [body["alignment"]["chars"] for name, body in own if name == "AudioOutputMulti"]  # type: ignore[index]
         assert "".join("".join(piece) for piece in chars) == said
+
+
+def test_assemblyais_library_hears_universal(recorded: str) -> None:
+    messages = talk(AssemblyAISimulator([ORDER], key="secret"), "assemblyai_streaming.py", UNIVERSAL, recorded)
+    names = [name for name, _ in messages]
+    assert (names[0], names[-1]) == ("BeginEvent", "TerminationEvent")
+    turns = [body for name, body in messages if name == "TurnEvent"]
+    ends = [
+        (body["turn_order"], body["turn_is_formatted"], body["transcript"]) for body in turns if body["end_of_turn"]
+    ]
+    order, more = "one large coffee please", "and a croissant"
+    assert ends == [(0, False, order), (0, True, order), (1, False, more), (1, True, more)]
+    assert turns[1]["transcript"] == "one" and len(turns[1]["words"]) == 2  # type: ignore[arg-type]
+
+
+def test_assemblyais_library_hears_a_newer_model(recorded: str) -> None:
+    messages = talk(AssemblyAISimulator([ORDER], key="secret"), "assemblyai_streaming.py", "u3-rt-pro", recorded)
+    assert [name for name, _ in messages].count("SpeechStartedEvent") == 2
+    ends = [body["transcript"] for name, body in messages if name == "TurnEvent" and body["end_of_turn"]]
+    assert ends == ["one large coffee please", "and a croissant"]

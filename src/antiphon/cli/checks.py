@@ -39,6 +39,7 @@ LIBRARIES = {
 KEYS = {
     "OPENAI_API_KEY": "OpenAI",
     "ANTHROPIC_API_KEY": "Anthropic",
+    "ASSEMBLYAI_API_KEY": "AssemblyAI",
     "DEEPGRAM_API_KEY": "Deepgram",
     "CARTESIA_API_KEY": "Cartesia",
     "ELEVENLABS_API_KEY": "ElevenLabs",

@@ -32,6 +32,13 @@ SPEECH: tuple[SpeechRow, ...] = (
     SpeechRow("deepgram", "tts", "antiphon.providers.deepgram:TTS", model="aura-2-thalia-en", variant=""),
     SpeechRow("openai", "stt", "antiphon.providers.openai:STT", model="gpt-transcribe", variant="language"),
     SpeechRow("openai", "tts", "antiphon.providers.openai:TTS", model="gpt-4o-mini-tts", variant="voice"),
+    SpeechRow(
+        "assemblyai",
+        "stt",
+        "antiphon.providers.assemblyai:STT",
+        model="universal-streaming-english",
+        variant="language",
+    ),
     SpeechRow("cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice"),
     SpeechRow("elevenlabs", "tts", "antiphon.providers.elevenlabs:TTS", model="eleven_flash_v2_5", variant="voice"),
 )

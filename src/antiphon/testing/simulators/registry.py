@@ -11,6 +11,7 @@ from antiphon.errors import ConfigurationError
 from antiphon.testing.simulators.base import Simulator
 
 NAMES = {
+    "assemblyai": "antiphon.testing.simulators.assemblyai:AssemblyAISimulator",
     "deepgram": "antiphon.testing.simulators.deepgram:DeepgramSimulator",
     "openai-audio": "antiphon.testing.simulators.openai_audio:OpenAIAudioSimulator",
     "cartesia": "antiphon.testing.simulators.cartesia:CartesiaSimulator",
