@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat": set(),
     "models": {"chat", "audio"},
     "tools": {"chat", "models", "kernel"},
-    "agents": {"chat", "models", "audio", "tools"},
+    "agents": {"chat", "models", "audio", "tools", "turns"},
     "session": {"kernel", "turns", "chat", "agents", "tools", "models", "audio"},
     "audio": {"models"},
     "transport": {"audio", "models"},
