@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from antiphon.agents.handoff import Handoff as Handoff
     from antiphon.agents.instructions import Instructions as Instructions
     from antiphon.agents.nodes import FlushSentinel as FlushSentinel
+    from antiphon.agents.ready.choice import GetChoiceTask as GetChoiceTask
+    from antiphon.agents.ready.date_time import GetDateTimeTask as GetDateTimeTask
+    from antiphon.agents.ready.email import GetEmailTask as GetEmailTask
+    from antiphon.agents.ready.field_task import FieldTask as FieldTask
+    from antiphon.agents.ready.phone_number import GetPhoneNumberTask as GetPhoneNumberTask
+    from antiphon.agents.ready.yes_no import GetYesNoTask as GetYesNoTask
     from antiphon.agents.summary import summarise as summarise
     from antiphon.agents.task import AgentTask as AgentTask
+    from antiphon.agents.task_group import TaskCompletedEvent as TaskCompletedEvent
+    from antiphon.agents.task_group import TaskGroup as TaskGroup
+    from antiphon.agents.task_group import TaskGroupResult as TaskGroupResult
     from antiphon.audio.frames import AudioFrame as AudioFrame
     from antiphon.audio.frames import TimedWord as TimedWord
     from antiphon.chat.context import ChatContext as ChatContext
@@ -102,6 +111,15 @@ _HOMES = {
     "Instructions": "agents.instructions",
     "summarise": "agents.summary",
     "AgentTask": "agents.task",
+    "GetChoiceTask": "agents.ready.choice",
+    "GetDateTimeTask": "agents.ready.date_time",
+    "GetEmailTask": "agents.ready.email",
+    "FieldTask": "agents.ready.field_task",
+    "GetPhoneNumberTask": "agents.ready.phone_number",
+    "GetYesNoTask": "agents.ready.yes_no",
+    "TaskCompletedEvent": "agents.task_group",
+    "TaskGroup": "agents.task_group",
+    "TaskGroupResult": "agents.task_group",
     "AudioFrame": "audio.frames",
     "TimedWord": "audio.frames",
     "ChatContext": "chat.context",
