@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 
-PAGES = ["tools.md", "mcp.md", "context.md", "models.md", "handoffs.md"]
+PAGES = ["tools.md", "mcp.md", "context.md", "models.md", "handoffs.md", "tasks.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
