@@ -314,6 +314,35 @@ def test_closing_at_any_moment_frees_everything_at_once() -> None:
             assert asyncio.all_tasks(loop) == set()
 
 
+def test_closing_while_a_socket_is_being_let_go_frees_it_too() -> None:
+    """The reader stops at the very event after which the service ends; it and its owner both close the stream."""
+
+    async def until(count: int, simulator: DeepgramSimulator) -> None:
+        connector = MemoryConnector(simulator)
+        stream = deepgram.STT(api_key="k", connector=connector).stream()
+        for frame in frames_of(ORDER):
+            stream.push(frame)
+        stream.end_input()
+
+        async def read() -> None:
+            seen = 0
+            async for _ in stream:
+                seen += 1
+                if seen == count:
+                    break
+
+        reading = asyncio.create_task(read())
+        await asyncio.wait([reading])
+        await asyncio.gather(*(stream.aclose() for _ in range(3)))
+        assert connector.open == 0
+
+    for count in range(1, 20):
+        for seed in range(5):
+            with virtual_loop(seed) as loop:
+                loop.run_until_complete(until(count, DeepgramSimulator([ORDER])))
+                assert asyncio.all_tasks(loop) == set()
+
+
 # --- any day -------------------------------------------------------------------------------------------------------------
 
 PATIENT = {"delays": (0.0, 0.1, 0.3, 0.5, 0.5, 0.5, 0.5), "budget": 60.0}

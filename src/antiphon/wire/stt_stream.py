@@ -96,11 +96,12 @@ class WireSTTStream(STTStream):
             await self.aclose()
 
     async def aclose(self) -> None:
-        self._closed = True
         self._events.put_nowait(None)
         tasks = [task for task in (self._task, *self._retiring) if task is not None and not task.done()]
-        for task in tasks:
-            task.cancel()
+        if not self._closed:  # once: a second cancellation would interrupt what the first one makes them close
+            self._closed = True
+            for task in tasks:
+                task.cancel()
         if tasks:
             await asyncio.wait(tasks)
         if self._ready is not None:
@@ -270,8 +271,10 @@ class WireSTTStream(STTStream):
                 logger.warning("%s: an old connection did not end well: %s", self._stt, error)
             finally:
                 receiving.cancel()
-                await asyncio.wait([receiving])
-                await link.aclose()
+                try:
+                    await asyncio.wait([receiving])
+                finally:
+                    await link.aclose()
                 self._segments.settle(link.number)
 
         self._line.hand_over()

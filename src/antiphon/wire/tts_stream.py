@@ -123,9 +123,11 @@ class WireTTSStream(TTSStream):
                     yield frame
         finally:
             writing.cancel()
-            await asyncio.wait([writing])
             self._context = None
-            await context.release()
+            try:
+                await context.release()
+            finally:
+                await asyncio.wait([writing])
 
     async def _acquire(self) -> TTSContext | None:
         """A context; ``None`` where the stream was closed meanwhile."""
