@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
 
 from antiphon import (
+    ChatContext,
     ConfigurationError,
+    FieldTask,
     GetChoiceTask,
     GetDateTimeTask,
     GetEmailTask,
@@ -17,6 +20,7 @@ from antiphon import (
     SessionClosedError,
     TaskDeclinedError,
 )
+from antiphon.agents.fields.answer import UNREAD, Answer, Found, Partial, Reader, Refused
 from antiphon.testing import Caller, calls
 from tests.scenarios.ready_task_story import IDLE, NOW, Story, at_noon
 
@@ -163,10 +167,13 @@ def test_a_caller_may_decline_at_the_read_back() -> None:
 
 
 def test_what_is_required_is_asked_for_again() -> None:
-    story = Story(lambda: GetEmailTask(required=True), "I'd rather not", "fine, bob at gmail", "yes")
+    lines = ["I'd rather not", "what for", "fine, bob at gmail", "yes"]
+    story = Story(lambda: GetEmailTask(required=True), *lines, model={"what for": "For the receipt."})
     assert story.got == "bob@gmail.com"
     assert "I'm afraid I need it to go on. What is your e-mail address?" in story.said
-    assert all(tool.name != "decline_email" for request in story.llm.requests for tool in request.tools)
+    (asked,) = [request for request in story.llm.requests if request.user_text == "what for" and request.text]
+    assert [tool.name for tool in asked.tools][:2] == ["record_email", "confirm_email"]
+    assert all(tool.name != "decline_email" for tool in asked.tools)
 
 
 def test_too_many_attempts_end_it() -> None:
@@ -260,13 +267,30 @@ def test_without_a_model_it_asks_again() -> None:
 
 
 def test_in_a_language_without_texts_the_model_speaks() -> None:
-    model = {
-        ...: "メールアドレスは何ですか?",
-        "bob": [calls("record_email", value="bob@example.com"), "bob@example.com でよろしいですか?"],
-        "はい": calls("confirm_email"),
-    }
-    story = Story(GetEmailTask, "bob@example.com です", "はい", model=model, language="ja")
+    def model(request: Any) -> Any:
+        if "Read bob@example.com back" in request.instructions:
+            return "ボブ アット エグザンプル ドット コム、よろしいですか?"
+        return calls("confirm_email") if "はい" in request.user_text else "メールアドレスは何ですか?"
+
+    story = Story(GetEmailTask, "bob@example.com です", "はい", model={...: model}, language="ja")
     assert story.got == "bob@example.com", story
+    assert story.said[:2] == ["メールアドレスは何ですか?", "ボブ アット エグザンプル ドット コム、よろしいですか?"]
+
+
+def test_examples_that_the_task_is_given_are_no_answers() -> None:
+    examples = ChatContext.empty()
+    examples.add_message(role="user", content="bob at example dot com")
+    assert Story(lambda: GetEmailTask(chat_ctx=examples), "ann at example dot com", "yes").got == "ann@example.com"
+
+
+def test_a_reply_that_the_application_asks_for_is_the_models() -> None:
+    class Chatty(GetEmailTask):
+        async def on_enter(self) -> None:
+            await super().on_enter()
+            await self.session.generate_reply(instructions="Say that it is for the receipt.")
+
+    story = Story(Chatty, "ann at example dot com", "yes", model={...: "It is for the receipt."})
+    assert story.got == "ann@example.com" and "It is for the receipt." in story.said, story
 
 
 # --- turns and interruptions -------------------------------------------------------------------------------------
@@ -355,3 +379,66 @@ def test_own_turn_settings_hold() -> None:
     own = GetEmailTask(turn_handling={"endpointing": {"max_delay": 3.0}})
     assert own.turn_handling == {"expect": "email", "endpointing": {"max_delay": 3.0}}
     assert NOW.weekday() == 1 and IDLE
+
+
+def test_a_model_cannot_confirm_what_the_caller_did_not_hear_out() -> None:
+    caller = Caller().waits_for_agent().says("john dot smith at gmail dot com")
+    caller = caller.talks_over("oh hurry up will you", after_word=3).waits_for_agent()
+    caller = caller.says("yes").waits_for_agent()
+    story = Story(GetEmailTask, caller=caller, model={"hurry up": [calls("confirm_email"), "It is short."]})
+    assert story.result.tools[0].is_error and story.got == "john.smith@gmail.com", story
+
+
+def test_a_yes_to_a_read_back_is_answered_as_fast_as_a_whole_address() -> None:
+    story = Story(GetEmailTask, "john dot smith at gmail dot com", "yes")
+    assert story.got and story.result.longest_silence() < 1.0, story
+
+
+def test_correcting_for_ever_ends_it() -> None:
+    lines = ["bob at gmail", "no, rob at gmail", "no, dob at gmail"]
+    story = Story(lambda: GetEmailTask(max_attempts=1), *lines)
+    assert isinstance(story.got, TaskDeclinedError), story
+
+
+def test_saying_it_once_more_is_a_yes_and_with_a_no_it_is_none() -> None:
+    assert Story(GetEmailTask, "bob at gmail", "bob at gmail dot com").got == "bob@gmail.com"
+    story = Story(GetEmailTask, "bob at gmail", "no, bob at gmail dot com", "b o p at gmail", "yes")
+    assert story.got == "bop@gmail.com"
+    assert "Sorry about that. What is the e-mail address? Please spell it." in story.said
+
+
+def test_a_value_that_cannot_be_written_down_is_asked_for_again_and_not_for_ever() -> None:
+    class Moody(Reader[str]):
+        def read(self, text: str, tag: str, among: Sequence[str] = ()) -> Answer[str]:
+            return Found(text) if "blue" in text else UNREAD
+
+        def accept(self, text: str) -> Answer[str]:
+            return Found(text) if "dark" in text else UNREAD
+
+    class GetColourTask(FieldTask[str]):
+        field, wanted = "colour", "the colour"
+
+        def reader(self) -> Moody:
+            return Moody()
+
+    story = Story(lambda: GetColourTask(ask="Which colour?", confirm=False), "blue", "dark blue")
+    assert story.got == "dark blue" and len(story.result.tools) == 2
+    assert "Sorry, I didn't get that. Which colour?" in story.said
+
+
+def test_a_field_of_ones_own_says_why_not_in_its_own_words() -> None:
+    class Tables(Reader[str]):
+        def read(self, text: str, tag: str, among: Sequence[str] = ()) -> Answer[str]:
+            if "window" in text:
+                return Refused("taken", text="The window table is taken.")
+            return Found("bar") if "bar" in text else Partial("place") if "table" in text else UNREAD
+
+    class GetTableTask(FieldTask[str]):
+        field, wanted = "table", "the table"
+
+        def reader(self) -> Tables:
+            return Tables()
+
+    story = Story(lambda: GetTableTask(ask="Window or bar?"), "a table", "at the window", "the bar then", "yes")
+    assert story.got == "bar"
+    assert story.said[:3] == ["Window or bar?", "Window or bar?", "The window table is taken. Window or bar?"], story

@@ -122,8 +122,8 @@ class Dialogue(Generic[T]):
     def __init__(self, rules: Rules[T]) -> None:
         self.rules = rules
         self.value: T | None = None
-        self.heard = self.answered = self.sounded = False
-        self.words = self.begun = self.missing = ""
+        self.heard = self.answered = False
+        self.begun = self.missing = ""
         self.among: tuple[T, ...] = ()
         self.attempts = self.chats = 0
         self.move: Move = AskModel()
@@ -143,21 +143,19 @@ class Dialogue(Generic[T]):
         """Words of the agent's that the caller heard."""
         if self.value is None:
             return
-        self.sounded = True
         told = words_of(self.rules.spoken(self.value))
         said = words_of(text)
         self.heard = self.heard or not interrupted or any(said[n : n + len(told)] == told for n in range(len(said)))
 
     def recorded(self, value: T) -> None:
         """A value that a model made out."""
-        self._propose(value, "")
-        self.move = ReadBack() if self.rules.confirm else Record(value)
+        self.move = self._understood(value)
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def _propose(self, value: T | None, words: str) -> None:
-        self.value, self.words = value, words
-        self.heard = self.answered = self.sounded = False
+    def _propose(self, value: T | None) -> None:
+        self.value = value
+        self.heard = self.answered = False
         self.begun, self.among = "", ()
 
     def _says(self, pattern: str, text: str) -> bool:
@@ -168,10 +166,6 @@ class Dialogue(Generic[T]):
         """An answer to a read-back."""
         assert self.value is not None
         rules, value = self.rules, self.value
-        if not self.sounded and self.words:  # not a word of it was heard: the caller goes on with the answer
-            together = rules.reader.read(f"{self.words} {text}", rules.tag)
-            if isinstance(together, Found) and not split(text, rules.tag)[0]:
-                return self._judge(together, f"{self.words} {text}")
         agrees, rest = split(text, rules.tag)
         if agrees and not rest:
             return Confirm() if self.heard else ReadBack()
@@ -212,12 +206,11 @@ class Dialogue(Generic[T]):
 
     def _judge(self, answer: Answer[T], text: str) -> Move:
         if isinstance(answer, Found):
-            self._propose(answer.value, text)
-            return ReadBack() if self.rules.confirm else Record(answer.value)
+            return self._understood(answer.value)
         if isinstance(answer, Unread):
             return AskModel()
         self.attempts += 1
-        self._propose(None, "")
+        self._propose(None)
         self.begun = text
         self.missing = answer.missing if isinstance(answer, Partial) else ""
         if isinstance(answer, Partial):
@@ -227,9 +220,15 @@ class Dialogue(Generic[T]):
             return AskWhich(answer.values)
         return SayWhyNot(answer)
 
+    def _understood(self, value: T) -> Move:
+        if not self.rules.confirm:
+            return Record(value)
+        self._propose(value)
+        return ReadBack()
+
     def _wrong(self) -> Move:
         self.attempts += 1
-        self._propose(None, "")
+        self._propose(None)
         return AskAgain()
 
     def _declined(self) -> Move:

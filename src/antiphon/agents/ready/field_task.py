@@ -44,7 +44,8 @@ INSTRUCTIONS = """You are getting one thing from the caller: {wanted}. {extra}
 {decline}- Answer another question in one short sentence, then ask for {wanted} again.
 Speak the caller's language. Say nothing about tools."""
 
-MISSED = "Ask the caller again, in one short sentence, for {wanted}. What has to be said: {what}"
+FOR_ONE_REPLY = "extra_instructions"
+"""The id of the message that ``generate_reply(instructions=...)`` puts behind a prompt."""
 
 
 class FieldState(msgspec.Struct):
@@ -159,15 +160,20 @@ class FieldTask(FieldWords[T]):
     ) -> AsyncIterator[ChatChunk | str | FlushSentinel]:
         own = self._own(chat_ctx)
         talk = self._dialogue(ChatContext(own))
-        asked_for = bool(own) and isinstance(own[-1], ChatMessage) and own[-1].role == "system"
-        call = self._leaving(own, tools) or self._call(talk.move)
-        if not asked_for and call is not None:
-            yield ChatChunk(tool_calls=(call,))
+        asked_for = bool(own) and own[-1].id == FOR_ONE_REPLY
+        call = None if asked_for else self._leaving(own, tools) or self._call(talk.move)
+        if call is not None:
+            if own and isinstance(own[-1], FunctionCallOutput):  # it was made already, and did not end the task
+                yield self.come_back(talk, sorry=True)
+            else:
+                yield ChatChunk(tool_calls=(call,))
             return
         text = "" if asked_for else self.words(talk)
         if text:
             yield text
             return
+        if hint := self.hint(talk):
+            chat_ctx.add_message(role="system", content=hint)
         if not self._has_model():
             yield self.come_back(talk, sorry=True)
             return
@@ -224,9 +230,11 @@ class FieldTask(FieldWords[T]):
     # --- what was said so far ------------------------------------------------------------------------------------
 
     def _own(self, context: ChatContext) -> list[ChatItem]:
-        """The items of this task: those behind the one that was the last when it began."""
+        """The items of this task: those behind the one that was the last when it began. What it was given to read from
+        the start is none of them."""
         at = context.index_by_id(self.state.after) if self.state.after else None
-        return context.items[0 if at is None else at + 1 :]
+        given = {item.id for item in self._chat_ctx}
+        return [item for item in context.items[0 if at is None else at + 1 :] if item.id not in given]
 
     def _dialogue(self, context: ChatContext) -> dl.Dialogue[T]:
         rules: dl.Rules[T] = dl.Rules(
@@ -244,13 +252,11 @@ class FieldTask(FieldWords[T]):
             talk.caller_said(self._said)
         items = self._own(context)
         good = {item.call_id for item in items if isinstance(item, FunctionCallOutput) and not item.is_error}
-        turns = [n for n, item in enumerate(items) if isinstance(item, ChatMessage) and item.role == "user"]
-        for n, item in enumerate(items):
+        for item in items:
             if isinstance(item, ChatMessage) and item.role == "user":
                 talk.caller_said(item.text)
             elif isinstance(item, ChatMessage) and item.role == "assistant":
-                if turns and n < turns[-1]:  # what stands behind the last turn is still being said
-                    talk.agent_said(item.text, interrupted=item.interrupted)
+                talk.agent_said(item.text, interrupted=item.interrupted)
             elif isinstance(item, FunctionCall) and item.name == self._record_name and item.call_id in good:
                 answer = rules.reader.accept(json.loads(item.arguments)["value"])
                 if isinstance(answer, Found):

@@ -54,8 +54,8 @@ class FieldWords(AgentTask[T]):
         return {}
 
     def question(self, texts: Texts) -> str:
-        """What is asked in the beginning."""
-        return texts.ask[self.field]
+        """What is asked in the beginning; where it is empty, and ``ask=`` too, the model asks."""
+        return texts.ask.get(self.field, "")
 
     @property
     def tag(self) -> str:
@@ -81,7 +81,8 @@ class FieldWords(AgentTask[T]):
             case dl.AskAgain():
                 return words.again.get(self.field, words.again[""])
             case dl.AskFor():
-                return words.missing[move.missing].format(begun=self.begun(move.begun))
+                missing = words.missing.get(move.missing, self._ask or self.question(words))
+                return missing.format(begun=self.begun(move.begun))
             case dl.AskWhich():
                 return words.unclear.format(values=words.either.join(self.told_apart(move.values)))
             case dl.SayWhyNot():
@@ -103,9 +104,12 @@ class FieldWords(AgentTask[T]):
         return ""
 
     def why_not(self, answer: Any) -> str:
+        """Why a value is not allowed, and the question again. A reader of your own brings the reason as ``Refused.text``."""
         words = self.texts
         if words is None or not isinstance(answer, Refused):
             return f"it cannot be read as {self.wanted}. Ask the caller for it."
+        if answer.reason not in words.refused:
+            return f"{answer.text or words.sorry} {self._ask or self.question(words)}"
         allowed = [one if isinstance(one, str) else self.spoken(one) for one in answer.allowed]
         return words.refused[answer.reason].format(allowed=allowed, text=answer.text, options=self.options())
 
@@ -120,3 +124,22 @@ class FieldWords(AgentTask[T]):
         elif talk.among:
             back = words.unclear.format(values=words.either.join(self.told_apart(talk.among)))
         return f"{words.sorry} {back}" if sorry else back
+
+    def hint(self, talk: dl.Dialogue[T]) -> str:
+        """For the model, in a language without texts: what it has to say now; empty where that is its own business."""
+        if self.texts is not None:
+            return ""
+        match talk.move:
+            case dl.ReadBack():
+                assert talk.value is not None
+                return f"Read {self.written(talk.value)} back to the caller and ask whether it is right."
+            case dl.AskFor():
+                return f"The answer is not whole. Ask for what is missing: {talk.move.missing}."
+            case dl.AskWhich():
+                return f"Ask which is meant: {' or '.join(self.written(value) for value in talk.move.values)}."
+            case dl.SayWhyNot():
+                allowed = ", ".join(str(one) for one in talk.move.refused.allowed)
+                return f"That is not allowed ({talk.move.refused.reason} {allowed}). Say so, and ask for {self.wanted}."
+            case dl.AskAgain() | dl.Repeat() | dl.GoAhead() | dl.Insist():
+                return f"Ask the caller for {self.wanted} again."
+        return ""
