@@ -51,6 +51,10 @@ def responses(url: str, **options: Any) -> LLM:
     return openai.ResponsesLLM("gpt-test", base_url=f"{url}/v1", **{"api_key": KEY, **options})
 
 
+def responses_sse(url: str, **options: Any) -> LLM:
+    return openai.ResponsesSSE("gpt-test", base_url=f"{url}/v1", **{"api_key": KEY, **options})
+
+
 def messages(url: str, **options: Any) -> LLM:
     return anthropic.LLM("claude-test", base_url=f"{url}/v1", **{"api_key": KEY, **options})
 
@@ -63,6 +67,7 @@ Vendor = tuple[Callable[..., LLM], type[LLMSimulator]]
 VENDORS: dict[str, Vendor] = {
     "chat": (chat, OpenAISimulator),
     "responses": (responses, OpenAISimulator),
+    "responses-sse": (responses_sse, OpenAISimulator),
     "anthropic": (messages, AnthropicSimulator),
     "gemini": (gemini, GeminiSimulator),
 }

@@ -18,7 +18,7 @@ from antiphon.wire.retry import RetryPolicy
 ARGUMENTS = '{"item": "caffè \\"latte\\" \\u2615", "count": 2}'
 TWO_CALLS = (SimulatedCall("order", ARGUMENTS), SimulatedCall("pay", "{}"))
 NEVER = RetryPolicy(delays=())
-WITH_REFUSALS = ["chat", "responses"]
+WITH_REFUSALS = ["chat", "responses", "responses-sse"]
 
 
 @all_vendors
@@ -205,7 +205,7 @@ def refusal(given: tuple[int, str, str]) -> LLMServiceFault:
 @all_vendors
 def test_a_conversation_that_is_too_long_is_an_error_of_its_own(vendor: str) -> None:
     async def test() -> None:
-        async with world(vendor, faults={0: refusal(TOO_LONG[vendor])}) as (llm, service):
+        async with world(vendor, faults={0: refusal(TOO_LONG[vendor.removesuffix("-sse")])}) as (llm, service):
             heard = await ask(llm)
             assert isinstance(heard.error, ContextLengthError) and "truncate" in heard.error.hint
             assert len(service.script.requests) == 1
@@ -216,7 +216,7 @@ def test_a_conversation_that_is_too_long_is_an_error_of_its_own(vendor: str) -> 
 @pytest.mark.parametrize("vendor", list(NO_CREDIT))
 def test_an_account_without_credit_is_not_asked_again(vendor: str) -> None:
     async def test() -> None:
-        async with world(vendor, faults={0: refusal(NO_CREDIT[vendor])}) as (llm, service):
+        async with world(vendor, faults={0: refusal(NO_CREDIT[vendor.removesuffix("-sse")])}) as (llm, service):
             heard = await ask(llm)
             assert heard.error is not None and not heard.error.retryable
             assert "credit" in str(heard.error) or "quota" in str(heard.error)
@@ -410,4 +410,4 @@ def test_connecting_ahead_finds_a_wrong_key(vendor: str) -> None:
 
 
 def test_every_vendor_of_the_package_is_here() -> None:
-    assert set(VENDORS) == {"chat", "responses", "anthropic", "gemini"}
+    assert set(VENDORS) == {"chat", "responses", "responses-sse", "anthropic", "gemini"}

@@ -16,10 +16,15 @@ from antiphon.wire.llm_service import LLMService, llm_service
 from antiphon.wire.socket_llm import SocketLLM
 
 if TYPE_CHECKING:
+    from antiphon.models.capabilities import LLMCapabilities
     from antiphon.providers.openai_audio import KEY_VARIABLE as KEY_VARIABLE
     from antiphon.providers.openai_audio import KEYS_AT as KEYS_AT
     from antiphon.providers.openai_audio import STT as STT
     from antiphon.providers.openai_audio import TTS as TTS
+    from antiphon.wire.deadlines import Deadlines
+    from antiphon.wire.http import HttpPool
+    from antiphon.wire.llm_stream import Sleep
+    from antiphon.wire.retry import RetryPolicy
 
 AUDIO = ("KEY_VARIABLE", "KEYS_AT", "STT", "TTS")
 """Names that are imported when they are first used: who wants a language model alone does not wait for them."""
@@ -127,24 +132,90 @@ class ResponsesLLM(SocketLLM):
         allow_insecure: bool = False,
         **wire: Any,
     ) -> None:
-        options = given(
-            temperature=temperature,
-            top_p=top_p,
-            max_output_tokens=max_tokens,
-            reasoning={"effort": reasoning_effort} if reasoning_effort else None,
-            text={"verbosity": verbosity} if verbosity else None,
-            service_tier=service_tier,
-            parallel_tool_calls=parallel_tool_calls,
-            strict_tools=strict_tools,
-            prompt_cache_key=prompt_cache_key,
-            prompt_cache_retention=prompt_cache_retention,
-            store=store,
-            truncation=truncation,
-            metadata=metadata,
-            safety_identifier=safety_identifier,
+        super().__init__(
+            _responses(
+                model,
+                temperature=temperature,
+                top_p=top_p,
+                max_tokens=max_tokens,
+                reasoning_effort=reasoning_effort,
+                verbosity=verbosity,
+                service_tier=service_tier,
+                parallel_tool_calls=parallel_tool_calls,
+                strict_tools=strict_tools,
+                prompt_cache_key=prompt_cache_key,
+                prompt_cache_retention=prompt_cache_retention,
+                store=store,
+                truncation=truncation,
+                metadata=metadata,
+                safety_identifier=safety_identifier,
+                extra_body=extra_body,
+                api_key=api_key,
+                base_url=base_url,
+                allow_insecure=allow_insecure,
+            ),
+            **wire,
         )
-        made = _service("openai-responses", model, merged(options, extra_body), api_key, base_url, allow_insecure)
-        super().__init__(made, **wire)
+
+
+class ResponsesSSE(WireLLM):
+    """The same by one HTTP request an answer, with all of the conversation in each: for networks that let no WebSocket
+    through. ``options``: as of ``ResponsesLLM``; the rest: see ``WireLLM``."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        capabilities: LLMCapabilities | None = None,
+        deadlines: Deadlines | None = None,
+        retry: RetryPolicy | None = None,
+        pool: HttpPool | None = None,
+        sleep: Sleep | None = None,
+        **options: Any,
+    ) -> None:
+        made = _responses(model, **options)
+        super().__init__(made, capabilities=capabilities, deadlines=deadlines, retry=retry, pool=pool, sleep=sleep)
+
+
+def _responses(
+    model: str,
+    *,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    max_tokens: int | None = None,
+    reasoning_effort: Effort | None = None,
+    verbosity: Literal["low", "medium", "high"] | None = None,
+    service_tier: Tier | None = None,
+    parallel_tool_calls: bool | None = None,
+    strict_tools: bool | None = None,
+    prompt_cache_key: str | None = None,
+    prompt_cache_retention: Literal["in_memory", "24h"] | None = None,
+    store: bool | None = None,
+    truncation: Literal["auto", "disabled"] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    safety_identifier: str | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    api_key: str | None = None,
+    base_url: str = "",
+    allow_insecure: bool = False,
+) -> LLMService:
+    options = given(
+        temperature=temperature,
+        top_p=top_p,
+        max_output_tokens=max_tokens,
+        reasoning={"effort": reasoning_effort} if reasoning_effort else None,
+        text={"verbosity": verbosity} if verbosity else None,
+        service_tier=service_tier,
+        parallel_tool_calls=parallel_tool_calls,
+        strict_tools=strict_tools,
+        prompt_cache_key=prompt_cache_key,
+        prompt_cache_retention=prompt_cache_retention,
+        store=store,
+        truncation=truncation,
+        metadata=metadata,
+        safety_identifier=safety_identifier,
+    )
+    return _service("openai-responses", model, merged(options, extra_body), api_key, base_url, allow_insecure)
 
 
 def _service(
