@@ -85,7 +85,7 @@ def test_a_key_that_is_wrong_is_said(
 def test_nothing_is_spent_unasked(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARTESIA_API_KEY", "secret")
     monkeypatch.setattr(providers, "_run", None)
-    assert main(["providers", "test", "cartesia"]) == 1
+    assert main(["providers", "test", "cartesia/sonic-3"]) == 1
     assert "nothing was asked" in capsys.readouterr().out
 
 
@@ -93,9 +93,10 @@ def test_nothing_is_spent_unasked(capsys: pytest.CaptureFixture[str], monkeypatc
     ("words", "said"),
     [
         (["nobody/x"], "There is no provider 'nobody'"),
-        (["cartesia"], "needs an API key"),
+        (["cartesia/ink-2"], "cartesia/ink-2 needs an API key"),
+        (["cartesia"], "Say which with --kind"),
         (["openai/no-such-voice"], "Say which with --kind"),
-        (["cartesia", "--kind", "stt"], "of kind stt"),
+        (["cartesia", "--kind", "llm"], "of kind llm"),
     ],
 )
 def test_names_that_do_not_work_are_refused_with_a_way_out(

@@ -63,6 +63,14 @@ def cartesia_service(faults: FaultScript | None = None) -> Simulator:
     return CartesiaSimulator(faults=faults)
 
 
+def ink_service(faults: FaultScript | None = None) -> Simulator:
+    return CartesiaSimulator([RECORDING], faults=faults)
+
+
+def ink(connector: MemoryConnector) -> STT:
+    return cartesia.STT(keyterms=["table"], api_key="secret", connector=connector)
+
+
 def sonic(connector: MemoryConnector) -> TTS:
     return cartesia.TTS(api_key="secret", connector=connector)
 
@@ -88,6 +96,7 @@ RECOGNISERS = {
     "deepgram/flux-general-en": (flux, deepgram_service),
     "assemblyai/universal-streaming-english": (universal, assemblyai_service),
     "assemblyai/u3-rt-pro": (universal_pro, assemblyai_service),
+    "cartesia/ink-2": (ink, ink_service),
 }
 """By model; each with its service."""
 VOICES = {

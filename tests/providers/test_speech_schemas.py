@@ -158,3 +158,13 @@ def test_assemblyai_streaming(name: str) -> None:
     definitions = json.loads((SPECS / file).read_text())["$defs"]
     asked = {name for name, _ in simulator.clients[0].request.query}
     assert asked <= set(definitions["RealTimeParameters"]["properties"])
+
+
+def test_cartesia_ink() -> None:
+    simulator = CartesiaSimulator([ORDER])
+    model = cartesia.STT(api_key="k", connector=MemoryConnector(simulator), keyterms=["latte"])
+    sent, answered = conversation(simulator, model)
+    file = "cartesia/sdk-websockets.schema.json"
+    assert check(file, sent, "STTAutoFinalizeCloseCommand")
+    names = {f"STTAutoFinalize{name}" for name in ("Connected", "TurnStart", "TurnUpdate", "TurnEagerEnd", "TurnEnd")}
+    assert check(file, answered, *names) == names

@@ -129,3 +129,13 @@ def test_assemblyais_library_hears_a_newer_model(recorded: str) -> None:
     assert [name for name, _ in messages].count("SpeechStartedEvent") == 2
     ends = [body["transcript"] for name, body in messages if name == "TurnEvent" and body["end_of_turn"]]
     assert ends == ["one large coffee please", "and a croissant"]
+
+
+def test_cartesias_library_hears_ink(recorded: str) -> None:
+    messages = talk(CartesiaSimulator([ORDER], key="secret"), "cartesia_stt.py", recorded)
+    assert messages[0][0] == "STTAutoFinalizeConnected"
+    events = [str(body["type"]) for _, body in messages[1:]]
+    steps = ["turn.start", "turn.eager_end", "turn.end"]
+    assert [event for event in events if event != "turn.update"] == steps * 2
+    ends = [body["transcript"] for _, body in messages if body["type"] == "turn.end"]
+    assert ends == ["one large coffee please", "and a croissant"]

@@ -90,8 +90,8 @@ def test_a_missing_key_names_its_variable() -> None:
 def test_unknown_providers_and_speech_services_name_what_there_is() -> None:
     with pytest.raises(NotSupportedError, match=r"'nobody'.*anthropic/.*ollama/.*openai/"):
         resolve("nobody/claude")
-    with pytest.raises(NotSupportedError, match=r"speech-to-text.*cartesia.*deepgram/.*stt="):
-        stt_from_string("cartesia/sonic-3")
+    with pytest.raises(NotSupportedError, match=r"speech-to-text.*nobody.*deepgram/.*stt="):
+        stt_from_string("nobody/x")
     with pytest.raises(NotSupportedError, match=r"text-to-speech.*nobody.*cartesia/.*tts="):
         tts_from_string("nobody/x")
 

@@ -95,11 +95,12 @@ def chosen(name: str, kind: str | None, found: Sequence[ProviderEntry]) -> tuple
         what = f" of kind {kind}" if kind else ""
         raise ConfigurationError(f"There is no provider {prefix!r}{what}.", hint=f"There are {known}.")
     if len(of_name) > 1:
-        priced = [entry for entry in of_name if any(price.model == name for price in entry.prices)]
-        if len(priced) != 1:
+        model = name.partition("@")[0]
+        fitting = [entry for entry in of_name if model in (entry.example, *(price.model for price in entry.prices))]
+        if len(fitting) != 1:
             kinds = ", ".join(entry.kind for entry in of_name)
             raise ConfigurationError(f"{name!r} may be: {kinds}.", hint="Say which with --kind.")
-        of_name = priced
+        of_name = fitting
     entry = of_name[0]
     return entry, name if "/" in name else entry.example
 

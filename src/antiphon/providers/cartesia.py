@@ -5,13 +5,16 @@ Owns: the typed options a user writes. Never: formats, sockets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from antiphon.models.capabilities import TTSCapabilities
+from antiphon.models.capabilities import STTCapabilities, TTSCapabilities
+from antiphon.providers.cartesia_ink import InkCodec, InkOptions
 from antiphon.providers.cartesia_sonic import SonicCodec, SonicOptions
 from antiphon.wire.address import checked_base_url
 from antiphon.wire.faults import Service
 from antiphon.wire.keys import key_for
+from antiphon.wire.stt import WireSTT
 from antiphon.wire.tts import WireTTS
 
 if TYPE_CHECKING:
@@ -76,6 +79,58 @@ class TTS(WireTTS):
             Service(name="cartesia", base_url=base_url, model=model, key_variable=KEY_VARIABLE),
             key=key,
             capabilities=TTSCapabilities(streaming=True, word_times=word_times),
+            deadlines=deadlines,
+            connector=connector,
+            **wire,
+        )
+
+
+class STT(WireSTT):
+    """Cartesia's Ink recognition, which also says when a turn begins, may be over and ends.
+
+    ``keyterms``: words to listen for, at most 100. ``turn_start_threshold``, ``turn_eager_end_threshold``,
+    ``turn_end_threshold``, ``turn_end_timeout_ms``: when a turn begins and ends (see ``InkOptions``). ``options``: any other query
+    parameter of the service. ``api_key``: instead of ``CARTESIA_API_KEY``. ``base_url``: another host; ``allow_insecure``:
+    although the way to it is not encrypted.
+
+    The service gives no word times and cannot be asked for a final: it rules on the turn itself.
+
+    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    """
+
+    def __init__(
+        self,
+        model: str = "ink-2",
+        *,
+        keyterms: Sequence[str] = (),
+        turn_start_threshold: float | None = None,
+        turn_eager_end_threshold: float | None = None,
+        turn_end_threshold: float | None = None,
+        turn_end_timeout_ms: int | None = None,
+        options: dict[str, str] | None = None,
+        api_key: str | None = None,
+        base_url: str = HOME,
+        allow_insecure: bool = False,
+        deadlines: SpeechDeadlines | None = None,
+        connector: Connector | None = None,
+        **wire: Any,
+    ) -> None:
+        base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
+        key = key_for("Cartesia", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
+        made = InkOptions(
+            model=model,
+            keyterms=tuple(keyterms),
+            turn_start_threshold=turn_start_threshold,
+            turn_eager_end_threshold=turn_eager_end_threshold,
+            turn_end_threshold=turn_end_threshold,
+            turn_end_timeout_ms=turn_end_timeout_ms,
+            extra=tuple((options or {}).items()),
+        )
+        super().__init__(
+            lambda spoken: InkCodec(made),
+            Service(name="cartesia", base_url=base_url, model=model, key_variable=KEY_VARIABLE),
+            key=key,
+            capabilities=STTCapabilities(partials=True, end_of_turn=True, keyterms=True),
             deadlines=deadlines,
             connector=connector,
             **wire,

@@ -57,9 +57,7 @@ class SonicCodec:
         self.rules = TTSRules(rate=options.rate, contexts=options.contexts, cancels=True, boundaries=True, idle=300.0)
 
     def connect(self, key: str) -> ConnectSpec:
-        return ConnectSpec(
-            path="/tts/websocket", headers={"Authorization": f"Bearer {key}", "Cartesia-Version": VERSION}
-        )
+        return ConnectSpec(path="/tts/websocket", headers=authorise(key))
 
     def encode(self, command: TTSCommand) -> list[Frame]:
         if isinstance(command, CancelContext):
@@ -122,10 +120,21 @@ class SonicCodec:
         return [Notice("unknown", string(kind))]
 
     def classify(self, ending: Ending) -> Failure:
-        if isinstance(ending, Refused):
-            data = message_of(ending.body)
-            return failure_of("Cartesia", ending, said=string(data.get("message")) or string(data.get("error")))
-        return failure_of("Cartesia", ending)
+        return classify(ending)
+
+
+# --- shared with recognition ----------------------------------------------------------------------------------------------
+
+
+def authorise(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}", "Cartesia-Version": VERSION}
+
+
+def classify(ending: Ending) -> Failure:
+    if isinstance(ending, Refused):
+        data = message_of(ending.body)
+        return failure_of("Cartesia", ending, said=string(data.get("message")) or string(data.get("error")))
+    return failure_of("Cartesia", ending)
 
 
 def _words_of(times: object) -> tuple[SpokenWord, ...]:

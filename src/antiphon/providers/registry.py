@@ -39,6 +39,7 @@ SPEECH: tuple[SpeechRow, ...] = (
         model="universal-streaming-english",
         variant="language",
     ),
+    SpeechRow("cartesia", "stt", "antiphon.providers.cartesia:STT", model="ink-2", variant=""),
     SpeechRow("cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice"),
     SpeechRow("elevenlabs", "tts", "antiphon.providers.elevenlabs:TTS", model="eleven_flash_v2_5", variant="voice"),
 )

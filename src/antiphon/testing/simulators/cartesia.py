@@ -1,4 +1,4 @@
-"""Cartesia: ``/tts/websocket`` (Sonic).
+"""Cartesia: ``/tts/websocket`` (Sonic), and ``/stt/turns/websocket`` (Ink).
 
 A context's audio comes in order, paced by ``speed``; what was cancelled still gives the chunk that was under way.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import binascii
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from antiphon.testing.simulators.base import Peer, PeerClosedError, Refusal, Request, Simulator
+from antiphon.testing.simulators.cartesia_turns import TurnsSocket, problem_of
 from antiphon.testing.simulators.faults import FaultScript
+from antiphon.testing.simulators.recording import Recording
 from antiphon.testing.simulators.speaking import speak
 
 FIELDS = frozenset(
@@ -38,19 +41,21 @@ FIELDS = frozenset(
 FIXED = ("model_id", "voice", "output_format", "language", "generation_config", "add_timestamps")
 ENCODINGS = ("pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw")
 RATES = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
+TURNS = "/stt/turns/websocket"
 CHUNK = 0.1
 EXPIRES = 1.0
 IDLE = 300.0
 
 
 class CartesiaSimulator(Simulator):
-    """``ttfb``: seconds to a text's first chunk. ``speed``: audio seconds made per second (0: all at once). ``contexts``: how many
+    """``recordings``: what it understands. ``ttfb``: seconds to a text's first chunk. ``speed``: audio seconds made per second (0: all at once). ``contexts``: how many
     may run at a time. ``stuck``: a text with this in it gets no audio."""
 
     name = "cartesia"
 
     def __init__(
         self,
+        recordings: Sequence[Recording] = (),
         *,
         faults: FaultScript | None = None,
         key: str = "",
@@ -62,10 +67,11 @@ class CartesiaSimulator(Simulator):
     ) -> None:
         super().__init__(faults=faults, key=key)
         self.ttfb, self.speed, self.contexts, self.idle, self.stuck = ttfb, speed, contexts, idle, stuck
+        self.recordings = recordings
         self.running = 0
 
     def refuse(self, request: Request) -> Refusal | None:
-        if request.path != "/tts/websocket":
+        if request.path not in ("/tts/websocket", TURNS):
             return Refusal(404, {"error": "not found"})
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
@@ -74,10 +80,15 @@ class CartesiaSimulator(Simulator):
             return Refusal(401, {"message": "Unauthorized", "title": "Invalid API key"})
         if not (request.one("cartesia_version") or request.headers.get("cartesia-version")):
             return Refusal(400, {"message": "A Cartesia-Version is needed.", "title": "Bad request"})
+        if request.path == TURNS and (problem := problem_of(request)):
+            return Refusal(400, {"message": problem, "title": "Bad request"})
         return None
 
     async def serve(self, peer: Peer) -> None:
-        await _Socket(self, peer).run()
+        if peer.request.path == TURNS:
+            await TurnsSocket(self.recordings, peer, idle=self.idle).run()
+        else:
+            await _Socket(self, peer).run()
 
 
 class _Context:
