@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from antiphon.errors import ModelError
@@ -149,4 +150,5 @@ class Attempt(Generic[T, U]):
             self._watch_off()
             self._ready.set()
             if stream is not None:
-                await stream.aclose()
+                with suppress(Exception):  # what it says of its own end no longer matters
+                    await stream.aclose()
