@@ -56,7 +56,8 @@ def test_a_day_alone_and_a_time_alone() -> None:
 
 def test_a_yes_or_no_is_taken_at_once() -> None:
     assert Story(lambda: GetYesNoTask("Shall I book it?"), "yes please").got is True
-    assert Story(lambda: GetYesNoTask("Shall I book it?"), "no thank you").got is False
+    for no in ("no thank you", "I'd rather not"):
+        assert Story(lambda: GetYesNoTask("Shall I book it?"), no).got is False
 
 
 def test_a_choice_is_taken_at_once_and_asked_again_where_it_is_two() -> None:

@@ -45,6 +45,9 @@ AS_IN = dict(zip("abcdefghijklmnopqrstuvwxyz", ["apple", "boy", "cat", "dog", "e
         ("e m i l at example dot com", "emil@example.com"),
         ("capital J o e at example dot com", "joe@example.com"),
         ("info at a b c dot com", "info@abc.com"),
+        ("It's e, r, i, k, dot s, m, I t, h, and outlook dot com.", "erik.smith@outlook.com"),
+        ("Be as in boy, o, b at Jamail Dot Com,", "bob@gmail.com"),
+        ("anna dart b at example dotcom", "anna.b@example.com"),
         ("wait, my e-mail is wrong, it's anna at gmail", "anna@gmail.com"),
         ("please write to my wife, her address is ann dot b at example dot com", "ann.b@example.com"),
     ],
@@ -106,6 +109,7 @@ def test_what_no_address_may_be_is_refused() -> None:
     ("said", "address"),
     [
         ("no, with a c", "eric.smith@gmail.com"),
+        ("No, with a C..", "eric.smith@gmail.com"),
         ("it's c not k", "eric.smith@gmail.com"),
         ("c as in charlie, not k", "eric.smith@gmail.com"),
         ("c instead of k", "eric.smith@gmail.com"),
@@ -113,6 +117,7 @@ def test_what_no_address_may_be_is_refused() -> None:
         ("smith with a y", "erik.smyth@gmail.com"),
         ("without the dot", "eriksmith@gmail.com"),
         ("no dot", "eriksmith@gmail.com"),
+        ("Without the dart,", "eriksmith@gmail.com"),
         ("it's e r i c", "eric.smith@gmail.com"),
         ("it's smyth, s m y t h", "erik.smyth@gmail.com"),
         ("with two k's", "erikk.smith@gmail.com"),
@@ -126,7 +131,7 @@ def test_a_correction_changes_what_was_read_back(said: str, address: str) -> Non
     assert READER.correct("erik.smith@gmail.com", said, "en") == Found(address)
 
 
-@pytest.mark.parametrize("said", ["no", "with a p", "an i, not a t", "the other one"])
+@pytest.mark.parametrize("said", ["no", "with a p", "an i, not a t", "k, not c", "the other one"])
 def test_a_correction_without_a_clear_place_changes_nothing(said: str) -> None:
     assert READER.correct("titia.smith@gmail.com", said, "en") == UNREAD
 

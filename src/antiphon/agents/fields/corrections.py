@@ -47,6 +47,9 @@ def _swapped(value: str, said: str, head: str) -> str:
         if not before.strip() or right in ("", "no"):  # "not c, k"
             rest = _characters(after, head, first=False)
             right = rest if rest != wrong else ""
+        local = value.partition("@")[0]
+        if len(wrong) == 1 and right:  # a letter is one of the name: the domain is read as a word
+            return local.replace(wrong, right) + value[len(local) :] if local.count(wrong) == 1 else ""
         if wrong and right and value.count(wrong) == 1:
             return value.replace(wrong, right)
     return ""

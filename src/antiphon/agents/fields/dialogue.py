@@ -171,10 +171,10 @@ class Dialogue(Generic[T]):
             return Confirm() if self.heard else ReadBack()
         if self._says("repeats", text):
             return ReadBack()
-        if agrees is False and not rest:
-            return self._wrong()
         if self._says("declines", text):
             return self._declined()
+        if agrees is False and not rest:
+            return self._wrong()
         corrected = rules.reader.correct(value, text if agrees is None else rest, rules.tag)
         if corrected == Found(value):
             return self._wrong() if agrees is False else Confirm() if self.heard else ReadBack()
@@ -191,12 +191,12 @@ class Dialogue(Generic[T]):
         if not rules.agrees and split(text, rules.tag) == (True, "") and not self.among:
             self.chats += 1
             return GoAhead()
-        if self._says("declines", text):
+        answer = rules.reader.read(text, rules.tag, self.among)
+        if self._says("declines", text) and not isinstance(answer, Found):
             return self._declined()
         if self._says("repeats", text):
             self.chats += 1
             return Repeat()
-        answer = rules.reader.read(text, rules.tag, self.among)
         if self.begun and not isinstance(answer, Found):
             together = rules.reader.join(self.begun, self.missing, text)
             joined = rules.reader.read(together, rules.tag, self.among)

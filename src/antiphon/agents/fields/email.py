@@ -48,6 +48,12 @@ ABOUT = frozenset(words_of("with without not instead mit ohne nicht con sin avec
 SIGN = {word: sign for signs in SIGNS.values() for word, sign in signs.items()}
 SPEAKS_OF_IT = re.compile(r"\be[- ]?mail\b|\bi (?:think|guess|mean|have|use|would say)\b|\bl'adresse\b", re.IGNORECASE)
 WRITTEN = re.compile(r"[^\W_][\w.+'\-]*@[\w\-]+(?:\.[\w\-]*[^\W_])+")
+MISHEARD = {
+    "jamail": "gmail", "jamael": "gmail", "jmail": "gmail", "gemail": "gmail", "dotcom": "dot com", "dartcombe": "dot com", "dart": "dot",
+}  # fmt: skip
+"""What recognisers write for the words of addresses."""
+LIKE_AT = frozenset(words_of("and add ad hat app"))
+"""What they write for "at": believed between a spelling and a domain."""
 MOST_WORDS = 6
 """Words before the "at" of an address that has not been finished; more are a sentence about something else."""
 RESTATE = frozenset(words_of("spelled spelt spelling that's thats buchstabiert deletreado épelé"))
@@ -121,7 +127,7 @@ class EmailReader(Reader[str]):
                 return self.accept(
                     f"{local}@{changed}" if "." in changed else f"{local}@{changed}.{domain.partition('.')[2]}"
                 )
-        amended = amend(value, text, tag)
+        amended = amend(value, " ".join(MISHEARD.get(token, token) for token in tokens(text)), tag)
         if amended:
             return self.accept(amended)
         if read and all(piece.kind in ("letter", "digit") for piece in read[-3:]):
@@ -143,8 +149,8 @@ def _library() -> tuple[Any, type[Exception]]:
 
 
 def _without_leads(text: str) -> list[str]:
-    said = tokens(SPEAKS_OF_IT.sub(" email ", text))
-    while said and said[0] in LEADS:
+    said = [word for token in tokens(SPEAKS_OF_IT.sub(" email ", text)) for word in MISHEARD.get(token, token).split()]
+    while said and said[0] in LEADS and said[1:3] != ["as", "in"]:
         written = len(said) > 1 and said[1] in "@._+-"
         if written or (len(said) > 1 and said[1] in SIGN and said[0] not in ANSWERS):
             break  # "me at example dot com"
@@ -160,6 +166,9 @@ def _at(read: list[Piece]) -> int:
         return written[-1]
     for n in reversed(signs):
         if "." in _domain(read[n + 1 :]):
+            return n
+    for n, piece in enumerate(read):
+        if not signs and n and piece.text in LIKE_AT and read[n - 1].kind != "word" and "." in _domain(read[n + 1 :]):
             return n
     return signs[-1] if signs else -1
 

@@ -81,7 +81,7 @@ def tokens(text: str) -> list[str]:
     text = re.sub(r"\bx-ray\b", "xray", text.casefold().replace("’", "'"))
     text = re.sub(r"\b(?:[^\W\d_]-){2,}[^\W\d_]\b", lambda spelt: spelt[0].replace("-", " "), text)
     text = re.sub(r"(?<=\b[^\W\d_])\.(?=[\s,]|$|[^\W\d_]\.)", " ", text)  # "J. O. H. N."
-    text = re.sub(r"[.](?=\s|$)|[,;:!?\"()]|(?<=\s)[.'\-](?=\s|$)|^[.'\-]", " ", text)
+    text = re.sub(r"[.]+(?=[\s,]|$)|[,;:!?\"()]|(?<=\s)[.'\-](?=\s|$)|^[.'\-]", " ", text)
     return TOKEN.findall(text)
 
 
