@@ -15,6 +15,7 @@ from antiphon.models.speech_codec import (
     Audio,
     AudioUsage,
     ConnectSpec,
+    Covered,
     Ended,
     Finalize,
     Frame,
@@ -96,6 +97,9 @@ class StreamingCodec:
     def __init__(self, options: StreamingOptions) -> None:
         self._options = options
         self._held = bytearray()
+        self._sent = 0
+        """Bytes of audio that are on their way."""
+        self._ending = False
         self._turn = -1
         """The last turn in which a word was heard."""
         self._over = -1
@@ -138,6 +142,7 @@ class StreamingCodec:
             return ['{"type":"ForceEndpoint"}']  # what is held is less than a message and begins the next one
         if self._held:
             self._held += bytes(max(0, self._bytes(LEAST) - len(self._held)))
+        self._ending = True
         return [*self._messages(), '{"type":"Terminate"}']
 
     def _messages(self) -> list[Frame]:
@@ -145,6 +150,7 @@ class StreamingCodec:
         messages: list[Frame] = []
         while len(self._held) >= self._bytes(LEAST):
             messages.append(bytes(self._held[: self._bytes(MOST)]))
+            self._sent += len(messages[-1])
             del self._held[: self._bytes(MOST)]
         return messages
 
@@ -162,7 +168,9 @@ class StreamingCodec:
         if kind == "Begin":
             return [Ready(session=string(data.get("id")))]
         if kind == "Termination":
-            return [AudioUsage(number(data.get("session_duration_seconds"))), Ended()]
+            usage = AudioUsage(number(data.get("session_duration_seconds")))
+            # After Terminate it comes when all audio was dealt with, the sound behind the last word too.
+            return [usage, Covered(self._sent / 2 / self.rules.rate), Ended()] if self._ending else [usage, Ended()]
         if kind == "Error" or "error" in data:
             return [ServiceError(string(data.get("error")), code=str(integer(data.get("error_code"))))]
         if kind == "Warning":
