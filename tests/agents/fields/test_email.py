@@ -46,6 +46,7 @@ AS_IN = dict(zip("abcdefghijklmnopqrstuvwxyz", ["apple", "boy", "cat", "dog", "e
         ("capital J o e at example dot com", "joe@example.com"),
         ("info at a b c dot com", "info@abc.com"),
         ("It's e, r, i, k, dot s, m, I t, h, and outlook dot com.", "erik.smith@outlook.com"),
+        ("It's e-r-i-k dot s-m Ith and outlook dot com.", "erik.smith@outlook.com"),
         ("Be as in boy, o, b at Jamail Dot Com,", "bob@gmail.com"),
         ("anna dart b at example dotcom", "anna.b@example.com"),
         ("wait, my e-mail is wrong, it's anna at gmail", "anna@gmail.com"),

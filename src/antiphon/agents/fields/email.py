@@ -168,7 +168,8 @@ def _at(read: list[Piece]) -> int:
         if "." in _domain(read[n + 1 :]):
             return n
     for n, piece in enumerate(read):
-        if not signs and n and piece.text in LIKE_AT and read[n - 1].kind != "word" and "." in _domain(read[n + 1 :]):
+        spelt = sum(before.kind in ("letter", "sign") for before in read[:n]) > 1
+        if not signs and spelt and piece.text in LIKE_AT and "." in _domain(read[n + 1 :]):
             return n
     return signs[-1] if signs else -1
 

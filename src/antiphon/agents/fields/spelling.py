@@ -79,7 +79,7 @@ class Piece(msgspec.Struct, frozen=True):
 def tokens(text: str) -> list[str]:
     """Lower-case words, numbers and the signs that stand inside or between them without a sentence's pause."""
     text = re.sub(r"\bx-ray\b", "xray", text.casefold().replace("’", "'"))
-    text = re.sub(r"\b(?:[^\W\d_]-){2,}[^\W\d_]\b", lambda spelt: spelt[0].replace("-", " "), text)
+    text = re.sub(r"\b(?:[^\W\d_]-)+[^\W\d_]\b", lambda spelt: spelt[0].replace("-", " "), text)
     text = re.sub(r"(?<=\b[^\W\d_])\.(?=[\s,]|$|[^\W\d_]\.)", " ", text)  # "J. O. H. N."
     text = re.sub(r"[.]+(?=[\s,]|$)|[,;:!?\"()]|(?<=\s)[.'\-](?=\s|$)|^[.'\-]", " ", text)
     return TOKEN.findall(text)
