@@ -95,7 +95,8 @@ class RunContext(Generic[T]):
 
     async def step(self, name: str, function: Callable[[], Any]) -> Any:
         """Do a part of the work once: ``function`` (sync, then in a thread, or async) runs, and what it returns is
-        recorded under ``name``. A new owner that runs this tool again (``retry="replay"``) gets the record instead.
+        recorded under ``name``. A new owner that runs this tool again (``retry="replay"``) gets the record instead. A process
+        that ends between the two has no record: what must not happen twice takes ``idempotency_key`` as well.
 
         Returns the result as recorded: plain JSON data. Raises ``ToolError`` for a result that has no JSON form."""
         return await self._host.step(name, function)
