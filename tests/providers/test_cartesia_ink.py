@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -25,11 +26,17 @@ def test_a_conversation_has_its_turns() -> None:
     async def main() -> list[STTEvent]:
         stt = cartesia.STT(api_key="secret", connector=MemoryConnector(CartesiaSimulator([ORDER])))
         stream = stt.stream()
-        for at in range(0, len(ORDER.pcm), 640):
-            data = ORDER.pcm[at : at + 640]
-            stream.push(AudioFrame.pcm(data, EAR_RATE, at=at / 2 / EAR_RATE, speech=any(data)))
-        stream.end_input()
+
+        async def speak() -> None:
+            for at in range(0, len(ORDER.pcm), 640):
+                data = ORDER.pcm[at : at + 640]
+                stream.push(AudioFrame.pcm(data, EAR_RATE, at=at / 2 / EAR_RATE, speech=any(data)))
+                await asyncio.sleep(0.02)
+            stream.end_input()
+
+        speaking = asyncio.create_task(speak())
         events = [event async for event in stream]
+        await speaking
         await stt.aclose()
         return events
 
