@@ -83,6 +83,14 @@ def elevenlabs_service(faults: FaultScript | None = None) -> Simulator:
     return ElevenLabsSimulator(faults=faults)
 
 
+def scribe_service(faults: FaultScript | None = None) -> Simulator:
+    return ElevenLabsSimulator([RECORDING], faults=faults)
+
+
+def scribe(connector: MemoryConnector) -> STT:
+    return elevenlabs.STT(keyterms=["table"], api_key="secret", connector=connector)
+
+
 def eleven(connector: MemoryConnector) -> TTS:
     return elevenlabs.TTS(api_key="secret", connector=connector)
 
@@ -97,6 +105,7 @@ RECOGNISERS = {
     "assemblyai/universal-streaming-english": (universal, assemblyai_service),
     "assemblyai/u3-rt-pro": (universal_pro, assemblyai_service),
     "cartesia/ink-2": (ink, ink_service),
+    "elevenlabs/scribe_v2_realtime": (scribe, scribe_service),
 }
 """By model; each with its service."""
 VOICES = {

@@ -168,3 +168,11 @@ def test_cartesia_ink() -> None:
     assert check(file, sent, "STTAutoFinalizeCloseCommand")
     names = {f"STTAutoFinalize{name}" for name in ("Connected", "TurnStart", "TurnUpdate", "TurnEagerEnd", "TurnEnd")}
     assert check(file, answered, *names) == names
+
+
+def test_elevenlabs_scribe_is_sent_what_it_takes() -> None:
+    """The vendor's schema has no messages of the other direction: its library's classes read those."""
+    simulator = ElevenLabsSimulator([ORDER])
+    model = elevenlabs.STT(api_key="k", connector=MemoryConnector(simulator), keyterms=["latte"])
+    sent, answered = conversation(simulator, model)
+    assert check("elevenlabs/sdk-websockets.schema.json", sent, "InputAudioChunkPayload") and answered

@@ -139,3 +139,12 @@ def test_cartesias_library_hears_ink(recorded: str) -> None:
     assert [event for event in events if event != "turn.update"] == steps * 2
     ends = [body["transcript"] for _, body in messages if body["type"] == "turn.end"]
     assert ends == ["one large coffee please", "and a croissant"]
+
+
+def test_elevenlabs_library_hears_scribe(recorded: str) -> None:
+    messages = talk(ElevenLabsSimulator([ORDER], key="secret"), "elevenlabs_scribe.py", recorded)
+    names = [name for name, _ in messages if name != "PartialTranscriptPayload"]
+    copies = ["CommittedTranscriptPayload", "CommittedTranscriptWithTimestampsPayload"]
+    assert names == ["SessionStartedPayload", *copies, *copies]
+    said = [str(body["text"]) for name, body in messages if name == copies[0]]
+    assert " ".join(said) == "one large coffee please and a croissant"

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from antiphon.errors import ConfigurationError
-from antiphon.models.capabilities import TTSCapabilities
+from antiphon.models.capabilities import STTCapabilities, TTSCapabilities
 from antiphon.providers.elevenlabs_multi_context import CONTEXTS, MultiContextCodec, MultiContextOptions
+from antiphon.providers.elevenlabs_scribe import ScribeCodec, ScribeOptions
 from antiphon.wire.address import checked_base_url
 from antiphon.wire.faults import Service
 from antiphon.wire.keys import key_for
+from antiphon.wire.stt import WireSTT
 from antiphon.wire.tts import WireTTS
 
 if TYPE_CHECKING:
@@ -96,6 +98,55 @@ class TTS(WireTTS):
             Service(name="elevenlabs", base_url=base_url, model=model, key_variable=KEY_VARIABLE),
             key=key,
             capabilities=TTSCapabilities(streaming=True, word_times=True),
+            deadlines=deadlines,
+            connector=connector,
+            **wire,
+        )
+
+
+class STT(WireSTT):
+    """ElevenLabs' Scribe recognition. Finals are asked for from here, where the caller pauses.
+
+    ``language``: ISO 639; without one, that of the session. ``keyterms``: words to listen for, at most 50 of 20 characters.
+    ``no_verbatim``: leave out fillers and false starts. ``enable_logging``: unset for no retention, where the account may.
+    ``options``: any other query parameter. ``api_key``: instead of ``ELEVENLABS_API_KEY``. ``base_url``: another host, for a
+    region too; ``allow_insecure``: although the way to it is not encrypted.
+
+    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    """
+
+    def __init__(
+        self,
+        model: str = "scribe_v2_realtime",
+        *,
+        language: str = "",
+        keyterms: Sequence[str] = (),
+        no_verbatim: bool = False,
+        enable_logging: bool = True,
+        options: dict[str, str] | None = None,
+        api_key: str | None = None,
+        base_url: str = HOME,
+        allow_insecure: bool = False,
+        deadlines: SpeechDeadlines | None = None,
+        connector: Connector | None = None,
+        **wire: Any,
+    ) -> None:
+        base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
+        key = key_for("ElevenLabs", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
+        super().__init__(
+            lambda spoken: ScribeCodec(
+                ScribeOptions(
+                    model=model,
+                    language=(language or spoken).partition("-")[0],
+                    keyterms=tuple(keyterms),
+                    no_verbatim=no_verbatim,
+                    logging=enable_logging,
+                    extra=tuple((options or {}).items()),
+                )
+            ),
+            Service(name="elevenlabs", base_url=base_url, model=model, key_variable=KEY_VARIABLE),
+            key=key,
+            capabilities=STTCapabilities(partials=True, flush=True, word_times=True, keyterms=True),
             deadlines=deadlines,
             connector=connector,
             **wire,

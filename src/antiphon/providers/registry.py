@@ -41,6 +41,7 @@ SPEECH: tuple[SpeechRow, ...] = (
     ),
     SpeechRow("cartesia", "stt", "antiphon.providers.cartesia:STT", model="ink-2", variant=""),
     SpeechRow("cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice"),
+    SpeechRow("elevenlabs", "stt", "antiphon.providers.elevenlabs:STT", model="scribe_v2_realtime", variant="language"),
     SpeechRow("elevenlabs", "tts", "antiphon.providers.elevenlabs:TTS", model="eleven_flash_v2_5", variant="voice"),
 )
 

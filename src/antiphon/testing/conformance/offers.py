@@ -23,7 +23,7 @@ OFFERS: dict[tuple[str, str], Offer] = {
         least=("partials", "end_of_turn", "flush"), more=("word_times", "keyterms", "diarization")
     ),
     ("stt", "cartesia"): Offer(least=("partials",), more=("flush", "end_of_turn", "keyterms", "word_times")),
-    ("stt", "elevenlabs"): Offer(least=("partials", "flush"), more=("word_times",)),
+    ("stt", "elevenlabs"): Offer(least=("partials", "flush"), more=("word_times", "keyterms")),
     ("stt", "openai"): Offer(more=("partials", "flush")),
     ("stt", "soniox"): Offer(least=("partials", "flush"), more=("word_times", "end_of_turn", "diarization")),
     ("stt", "speechmatics"): Offer(least=("partials", "word_times"), more=("flush", "end_of_turn", "diarization")),

@@ -1,4 +1,5 @@
-"""ElevenLabs: ``/v1/text-to-speech/{voice}/multi-stream-input``, and ``stream-input``, which has one context.
+"""ElevenLabs: ``/v1/text-to-speech/{voice}/multi-stream-input``, ``stream-input``, which has one context, and
+``/v1/speech-to-text/realtime`` (Scribe).
 
 A text's audio comes paced by ``speed``, each piece with the times of its characters. What was flushed is spoken to its end, also
 where its context is closed.
@@ -9,15 +10,19 @@ from __future__ import annotations
 import asyncio
 import binascii
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from antiphon.testing.simulators.base import Peer, PeerClosedError, Refusal, Request, Simulator
+from antiphon.testing.simulators.elevenlabs_scribe import ScribeSocket, problem_of
 from antiphon.testing.simulators.faults import FaultScript
+from antiphon.testing.simulators.recording import Recording
 from antiphon.testing.simulators.speaking import CHARACTER, speak
 
 PATH = re.compile(r"/v1/text-to-speech/([^/]+)/(multi-stream-input|stream-input)")
+SCRIBE = "/v1/speech-to-text/realtime"
 QUERY = frozenset(
     [
         "model_id",
@@ -58,7 +63,7 @@ CHUNK = 0.1
 
 
 class ElevenLabsSimulator(Simulator):
-    """``ttfb``: seconds to a text's first piece. ``speed``: audio seconds made per second (0: all at once). ``contexts``: how many a
+    """``recordings``: what it understands. ``ttfb``: seconds to a text's first piece. ``speed``: audio seconds made per second (0: all at once). ``contexts``: how many a
     socket may have. ``timed``: audio comes with the times of its characters, in seconds of the piece that holds them, or of the
     ``context``. ``odd``: pieces are cut in the middle of a sample. ``silence``: seconds of it before a context's first word."""
 
@@ -66,6 +71,7 @@ class ElevenLabsSimulator(Simulator):
 
     def __init__(
         self,
+        recordings: Sequence[Recording] = (),
         *,
         faults: FaultScript | None = None,
         key: str = "",
@@ -77,17 +83,21 @@ class ElevenLabsSimulator(Simulator):
         silence: float = 0.0,
     ) -> None:
         super().__init__(faults=faults, key=key)
+        self.recordings = recordings
         self.ttfb, self.speed, self.contexts = ttfb, speed, contexts
         self.timed, self.odd, self.silence = timed, odd, silence
         self.most = 0
         """Contexts that were open on one socket at a time, at most."""
 
     def refuse(self, request: Request) -> Refusal | None:
-        if PATH.fullmatch(request.path) is None:
+        if request.path != SCRIBE and PATH.fullmatch(request.path) is None:
             return _refused(404, "not_found", "Not Found")
         key = request.headers.get("xi-api-key", "") or request.one("authorization")
         if not key or (self.key and key != self.key):
             return _refused(401, "invalid_api_key", "Invalid API key")
+        if request.path == SCRIBE:
+            problem = problem_of(request)
+            return _refused(400, "invalid_parameters", problem) if problem else None
         if unknown := [name for name, _ in request.query if name not in QUERY]:
             return _refused(400, "invalid_parameters", f"Unknown parameter: {unknown[0]}")
         wait = request.one("inactivity_timeout", str(INACTIVITY[0]))
@@ -98,6 +108,9 @@ class ElevenLabsSimulator(Simulator):
         return None
 
     async def serve(self, peer: Peer) -> None:
+        if peer.request.path == SCRIBE:
+            await ScribeSocket(self.recordings, peer).run()
+            return
         found = PATH.fullmatch(peer.request.path)
         assert found is not None
         await _Socket(self, peer, single=found[2] == "stream-input").run()
