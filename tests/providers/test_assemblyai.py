@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from antiphon.models.endings import Closed, Ending, Refused, ServiceError
 from antiphon.models.speech_codec import (
     Audio,
     AudioUsage,
+    Covered,
     EndAudio,
     Ended,
     Finalize,
@@ -97,6 +99,32 @@ def test_messages_are_of_a_length_that_is_taken_whatever_the_frames_are(frame: i
     assert sum(messages) == pytest.approx(ORDER.seconds, abs=0.05)
 
 
+def test_a_pause_after_which_it_has_nothing_to_say_is_no_silence_of_a_dead_service() -> None:
+    """A forced end of no turn is not answered: where the microphone took a noise for speech, or the turn is over already."""
+    simulator = AssemblyAISimulator([ORDER])
+
+    async def main() -> None:
+        stt = assemblyai.STT(api_key="secret", connector=MemoryConnector(simulator))
+        stream = stt.stream()
+
+        async def breathe() -> None:
+            for step in range(500):
+                noise = bytes([1, 0]) * 320 if 50 <= step < 60 else bytes(640)
+                stream.push(AudioFrame.pcm(noise, EAR_RATE, at=step / 50, speech=50 <= step < 60))
+                if step == 75:
+                    stream.push(FLUSH)
+                await asyncio.sleep(0.02)
+            stream.end_input()
+
+        breathing = asyncio.create_task(breathe())
+        assert [event async for event in stream] == []
+        await breathing
+        await stt.aclose()
+
+    run(main())
+    assert len(simulator.clients) == 1
+
+
 def codec(**options: object) -> StreamingCodec:
     return StreamingCodec(StreamingOptions(**options))  # type: ignore[arg-type]
 
@@ -157,8 +185,12 @@ def test_an_empty_turn_ends_nothing() -> None:
 
 
 def test_the_session_is_billed_as_long_as_it_was_open() -> None:
+    made = codec()
+    made.encode(Audio(bytes(2 * 7 * EAR_RATE)))
     frame = '{"type":"Termination","audio_duration_seconds":7,"session_duration_seconds":12}'
-    assert codec().decode(frame) == [AudioUsage(12.0), Ended()]
+    assert made.decode(frame) == [AudioUsage(12.0), Ended()]
+    made.encode(EndAudio())
+    assert made.decode(frame) == [AudioUsage(12.0), Covered(7.0), Ended()]
 
 
 def test_messages_that_need_nothing_prove_that_it_hears() -> None:

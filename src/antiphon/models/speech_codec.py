@@ -62,7 +62,8 @@ class STTRules(msgspec.Struct, frozen=True):
 
     ``rate``: Hz of the audio, int16 mono. ``chunk``: seconds of audio a frame should hold. ``keepalive``: seconds without
     audio after which something is sent: ``on_idle``'s frames, or, where ``silence`` is set, a chunk of silence (0: nothing
-    need be sent). ``session``: seconds a socket may live (0: no limit).
+    need be sent). ``session``: seconds a socket may live (0: no limit). ``answers``: the frames of ``Finalize`` are always
+    answered; a service that is silent where it has nothing to say is not taken for a dead one.
     """
 
     rate: int = 16_000
@@ -70,6 +71,7 @@ class STTRules(msgspec.Struct, frozen=True):
     keepalive: float = 0.0
     silence: bool = False
     session: float = 0.0
+    answers: bool = True
 
 
 class Audio(msgspec.Struct, frozen=True):

@@ -92,7 +92,7 @@ class StreamingCodec:
     """One socket of ``/v3/ws``. A segment is a turn. Its final comes twice by design: at once as it was heard, then written
     properly; the first ends the turn, the second takes the place of its text."""
 
-    rules = STTRules(chunk=0.1, keepalive=5.0, session=SESSION)
+    rules = STTRules(chunk=0.1, keepalive=5.0, session=SESSION, answers=False)
 
     def __init__(self, options: StreamingOptions) -> None:
         self._options = options

@@ -67,7 +67,7 @@ class ScribeCodec:
     """One socket. A segment lies between two commits, which are made from here. Its final comes twice: the text at once, then
     with the times of its words."""
 
-    rules = STTRules(chunk=0.1, keepalive=8.0)
+    rules = STTRules(chunk=0.1, keepalive=8.0, answers=False)
 
     def __init__(self, options: ScribeOptions) -> None:
         self._options = options

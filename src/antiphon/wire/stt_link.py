@@ -96,7 +96,8 @@ class STTLink:
             await self._send(self.codec.encode(Audio(self._at_rate(pcm))))
         if chunk.flush and (frames := self.codec.encode(Finalize())):
             await self._send(frames)
-            self._asked()
+            if self.codec.rules.answers:
+                self._asked()
 
     async def _keep_alive(self) -> None:
         rules = self.codec.rules
