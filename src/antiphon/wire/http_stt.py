@@ -15,8 +15,8 @@ from antiphon.models.speech_codec import TranscriptionCodec
 from antiphon.models.stream_adapters import BatchSTT
 from antiphon.models.stt import STTEvent
 from antiphon.wire.faults import Service, error_without_key
-from antiphon.wire.retry import RetryPolicy
-from antiphon.wire.stt import RETRY, Sleep
+from antiphon.wire.retry import RetryPolicy, Sleep, pause
+from antiphon.wire.stt import RETRY
 
 if TYPE_CHECKING:
     from antiphon.wire.http import Deadlines, HttpPool
@@ -36,7 +36,7 @@ class HttpSTT(BatchSTT):
         deadlines: Deadlines | None = None,
         retry: RetryPolicy = RETRY,
         pool: HttpPool | None = None,
-        sleep: Sleep = asyncio.sleep,
+        sleep: Sleep = pause,
     ) -> None:
         self.provider, self.model = service.name, service.model
         self.service, self.codec, self.retry, self.sleep = service, codec, retry, sleep

@@ -17,8 +17,8 @@ from antiphon.models.endings import ServiceError, failure_of
 from antiphon.models.speech_codec import Sound, SpeechRequestCodec, TTSSignal, Words
 from antiphon.models.tts import TTS, TTSStream
 from antiphon.wire.faults import Service, error_without_key
-from antiphon.wire.retry import RetryPolicy
-from antiphon.wire.tts import RETRY, Sleep
+from antiphon.wire.retry import RetryPolicy, Sleep, pause
+from antiphon.wire.tts import RETRY
 from antiphon.wire.whole_samples import WholeSamples
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class HttpTTS(TTS):
         deadlines: Deadlines | None = None,
         retry: RetryPolicy = RETRY,
         pool: HttpPool | None = None,
-        sleep: Sleep = asyncio.sleep,
+        sleep: Sleep = pause,
     ) -> None:
         self.provider, self.model = service.name, service.model
         self.service, self.codec, self.retry, self.sleep = service, codec, retry, sleep

@@ -6,11 +6,20 @@ Owns: the schedule. Never: sockets, formats.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from antiphon.errors import ModelError
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def pause(seconds: float) -> None:
+    """How retries wait, unless a model is given another way."""
+    import asyncio  # not before: a provider that is only named should cost little
+
+    await asyncio.sleep(seconds)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):

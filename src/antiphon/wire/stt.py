@@ -6,21 +6,19 @@ no network code: that happens with the first connection.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from antiphon.models.capabilities import STTCapabilities
 from antiphon.models.speech_codec import STTCodec
 from antiphon.models.stt import STT, STTStream
 from antiphon.wire.faults import Service
-from antiphon.wire.retry import RetryPolicy
+from antiphon.wire.retry import RetryPolicy, Sleep, pause
 from antiphon.wire.usage import WireUsage
 
 if TYPE_CHECKING:
     from antiphon.wire.socket import Connector, Socket, SpeechDeadlines
 
-Sleep = Callable[[float], Awaitable[None]]
 RETRY = RetryPolicy(delays=(0.0, 0.1, 0.3, 1.0), budget=3.0)
 
 
@@ -43,7 +41,7 @@ class WireSTT(STT):
         deadlines: SpeechDeadlines | None = None,
         retry: RetryPolicy = RETRY,
         connector: Connector | None = None,
-        sleep: Sleep = asyncio.sleep,
+        sleep: Sleep = pause,
     ) -> None:
         self.provider, self.model = service.name, service.model
         self.service = service

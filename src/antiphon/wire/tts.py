@@ -6,8 +6,7 @@ it imports no network code: that happens with the first connection.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -16,14 +15,15 @@ from antiphon.models.capabilities import TTSCapabilities
 from antiphon.models.speech_codec import TTSCodec
 from antiphon.models.tts import TTS, TTSStream
 from antiphon.wire.faults import Service
-from antiphon.wire.retry import RetryPolicy
+from antiphon.wire.retry import RetryPolicy, Sleep, pause
 from antiphon.wire.usage import WireUsage
 
 if TYPE_CHECKING:
+    import asyncio
+
     from antiphon.wire.socket import Connector, SpeechDeadlines
     from antiphon.wire.tts_pool import TTSPool
 
-Sleep = Callable[[float], Awaitable[None]]
 FOREIGN_CLOSE = 1.0
 """Seconds that another loop may take to close its sockets: it may be blocked."""
 RETRY = RetryPolicy(delays=(0.0, 0.1, 0.3, 1.0), budget=3.0)
@@ -48,7 +48,7 @@ class WireTTS(TTS):
         deadlines: SpeechDeadlines | None = None,
         retry: RetryPolicy = RETRY,
         connector: Connector | None = None,
-        sleep: Sleep = asyncio.sleep,
+        sleep: Sleep = pause,
     ) -> None:
         self.provider, self.model = service.name, service.model
         self.service = service
@@ -76,6 +76,8 @@ class WireTTS(TTS):
     @property
     def pool(self) -> TTSPool:
         """The running loop's sockets."""
+        import asyncio
+
         from antiphon.wire.aiohttp_socket import AiohttpConnector
         from antiphon.wire.tts_pool import TTSPool
 
@@ -105,6 +107,8 @@ class WireTTS(TTS):
         await self.pool.prewarm()
 
     async def aclose(self) -> None:
+        import asyncio
+
         here = asyncio.get_running_loop()
         for loop, pool in list(self._pools.items()):
             self._pools.pop(loop, None)
