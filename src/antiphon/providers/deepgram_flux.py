@@ -24,7 +24,8 @@ from antiphon.models.speech_codec import (
     STTSignal,
     TurnEdge,
 )
-from antiphon.providers.deepgram_nova import authorise, classify, words_of
+from antiphon.providers.deepgram_nova import authorise, classify
+from antiphon.providers.deepgram_results import words_of
 from antiphon.providers.json_fields import message_of, number, string
 
 

@@ -6,8 +6,6 @@ Source: Deepgram's AsyncAPI description of ``/v1/listen`` and its list of close 
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from antiphon.models.endings import Closed, Ending, Failure, Refused, ServiceError, failure_of
@@ -21,12 +19,12 @@ from antiphon.models.speech_codec import (
     Finalized,
     Frame,
     Heard,
-    HeardWord,
     Notice,
     STTCommand,
     STTRules,
     STTSignal,
 )
+from antiphon.providers.deepgram_results import RESULTS, Results, heard_words, results_of
 from antiphon.providers.json_fields import message_of, number, string
 
 SILENT = frozenset({"SpeechStarted", "UtteranceEnd", "ConfigureSuccess"})
@@ -91,10 +89,14 @@ class NovaCodec:
         return ['{"type":"KeepAlive"}']
 
     def decode(self, frame: Frame) -> list[STTSignal]:
-        data = message_of(frame)
+        try:
+            return _signals(RESULTS.decode(frame))
+        except (msgspec.DecodeError, UnicodeError):
+            data = message_of(frame)
         kind = data.get("type")
         if kind == "Results":
-            return self._results(data)
+            results = results_of(data)
+            return [Notice("unknown", "Results without alternatives")] if results is None else _signals(results)
         if kind == "Metadata":
             return [AudioUsage(number(data.get("duration"))), Ended()]
         if kind == "Error":
@@ -104,43 +106,38 @@ class NovaCodec:
             return [Notice(string(data.get("code")), string(data.get("description")))]
         return [] if kind in SILENT else [Notice("unknown", string(kind))]
 
-    def _results(self, data: dict[str, Any]) -> list[STTSignal]:
-        channel = data.get("channel")
-        alternatives = channel.get("alternatives") if isinstance(channel, dict) else None
-        best = alternatives[0] if isinstance(alternatives, list) and alternatives else None
-        if not isinstance(best, dict):
-            return [Notice("unknown", "Results without alternatives")]
-        start, end = number(data.get("start")), number(data.get("start")) + number(data.get("duration"))
-        text, final = string(best.get("transcript")), data.get("is_final") is True
-        words = words_of(best.get("words"))
-        languages = best.get("languages")
-        signals: list[STTSignal] = []
-        if text or final:
-            heard = Heard(
-                segment=f"{start:.2f}",
-                text=text,
-                final=final,
-                start=words[0].start if words else start,
-                end=end,
-                words=words,
-                language=string(languages[0]) if isinstance(languages, list) and languages else "",
-                speaker=words[0].speaker if words else "",
-                confidence=number(best.get("confidence"), 1.0),
-            )
-            signals.append(heard)
-        else:
-            signals.append(Notice("empty"))
-        if final:
-            signals.append(Covered(end))
-        if data.get("from_finalize") is True:
-            signals.append(Finalized())
-        return signals
-
     def classify(self, ending: Ending) -> Failure:
         return classify(ending)
 
     def resume(self) -> NovaCodec:
         return NovaCodec(self._options)
+
+
+def _signals(results: Results) -> list[STTSignal]:
+    best = results.channel.alternatives[0]
+    start, end = results.start, results.start + results.duration
+    words = heard_words(best.words)
+    signals: list[STTSignal] = []
+    if best.transcript or results.is_final:
+        heard = Heard(
+            segment=f"{start:.2f}",
+            text=best.transcript,
+            final=results.is_final,
+            start=words[0].start if words else start,
+            end=end,
+            words=words,
+            language=best.languages[0] if best.languages else "",
+            speaker=words[0].speaker if words else "",
+            confidence=best.confidence,
+        )
+        signals.append(heard)
+    else:
+        signals.append(Notice("empty"))
+    if results.is_final:
+        signals.append(Covered(end))
+    if results.from_finalize:
+        signals.append(Finalized())
+    return signals
 
 
 # --- shared with the second version ---------------------------------------------------------------------------------------
@@ -165,22 +162,3 @@ def classify(ending: Ending) -> Failure:
         final = any(word in ending.code.upper() for word in ("DATA", "INVALID", "UNSUPPORTED"))
         return failure_of("Deepgram", ending, final=final)
     return failure_of("Deepgram", ending)
-
-
-def words_of(words: object) -> tuple[HeardWord, ...]:
-    """Timed words; those without times are left out."""
-    found = []
-    for word in words if isinstance(words, list) else ():
-        if not isinstance(word, dict) or "start" not in word or "end" not in word:
-            continue
-        speaker = word.get("speaker")
-        found.append(
-            HeardWord(
-                text=string(word.get("punctuated_word")) or string(word.get("word")),
-                start=number(word["start"]),
-                end=number(word["end"]),
-                confidence=number(word.get("confidence"), 1.0),
-                speaker=str(speaker) if isinstance(speaker, int) else "",
-            )
-        )
-    return tuple(found)

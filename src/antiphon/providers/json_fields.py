@@ -29,7 +29,14 @@ def string(value: object) -> str:
 
 
 def number(value: object, default: float = 0.0) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+    if isinstance(value, float):
+        return value
+    if not isinstance(value, int) or isinstance(value, bool):
+        return default
+    try:
+        return float(value)
+    except OverflowError:
+        return default
 
 
 def integer(value: object, default: int = 0) -> int:
