@@ -10,7 +10,8 @@ from collections import deque
 
 import msgspec
 
-from antiphon.audio.frames import AudioFrame
+from antiphon.audio.frames import AudioFrame, TimedWord
+from antiphon.models.speech_codec import HeardWord
 
 KEPT = 15.0
 """Seconds of audio kept for a socket that may be lost."""
@@ -21,9 +22,11 @@ GAP = 0.02
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Audio to send next, whole frames. ``flush``: the caller has probably finished with it. ``end``: it is the last."""
+    """Audio to send next, whole frames. ``seconds``: of all of them. ``flush``: the caller has probably finished with it.
+    ``end``: it is the last."""
 
     frames: tuple[AudioFrame, ...] = ()
+    seconds: float = 0.0
     flush: bool = False
     end: bool = False
 
@@ -36,7 +39,12 @@ class TimeLine:
         self._marks: deque[tuple[float, float]] = deque()
 
     def add(self, frame: AudioFrame) -> None:
-        if not self._marks or abs(self.captured(self.sent) - frame.at) > GAP:
+        if self._marks:
+            sent, at = self._marks[-1]
+            follows = abs(at + self.sent - sent - frame.at) <= GAP
+        else:
+            follows = False
+        if not follows:
             self._marks.append((self.sent, frame.at))
             if len(self._marks) > 256:
                 self._marks.popleft()
@@ -54,6 +62,19 @@ class TimeLine:
                 found = mark
                 break
         return found[1] + seconds - found[0]
+
+    def words(self, words: tuple[HeardWord, ...], start: float) -> tuple[TimedWord, ...]:
+        """Words with their times on the capture clock, counted from ``start``."""
+        mark, at = self._marks[-1] if self._marks else (0.0, 0.0)
+        shift = at - mark - start
+        return tuple(
+            [
+                TimedWord(word.text, word.start + shift, word.end + shift)
+                if mark <= word.start <= word.end
+                else TimedWord(word.text, self.captured(word.start) - start, self.captured(word.end) - start)
+                for word in words
+            ]
+        )
 
 
 class AudioLine:
@@ -75,11 +96,12 @@ class AudioLine:
     # --- in ------------------------------------------------------------------------------------------------------------
 
     def put(self, frame: AudioFrame) -> None:
+        seconds = frame.duration
         self._frames.append(frame)
-        self._held += frame.duration
-        self.waiting += frame.duration
+        self._held += seconds
+        self.waiting += seconds
         if not frame.flush:
-            self.silence = 0.0 if frame.speech else self.silence + frame.duration
+            self.silence = 0.0 if frame.speech else self.silence + seconds
         while self._held > KEPT:
             self._drop_first()
 
@@ -94,25 +116,27 @@ class AudioLine:
         seconds = 0.0
         for frame in self._from(self._next):
             if frame.flush:
-                return self._took(taken, extra=1, flush=True)
+                return self._took(taken, seconds, extra=1, flush=True)
             taken.append(frame)
             seconds += frame.duration
             if seconds >= least - 1e-6:
-                return self._took(taken)
+                return self._took(taken, seconds)
         if self._ended:
-            return self._took(taken, end=True)
+            return self._took(taken, seconds, end=True)
         return None
 
     def take_rest(self) -> Chunk | None:
         """What waits although it is little; ``None``: nothing does."""
         return self.take(1e-3) if self._next < len(self._frames) else None
 
-    def _took(self, taken: list[AudioFrame], *, extra: int = 0, flush: bool = False, end: bool = False) -> Chunk:
+    def _took(
+        self, taken: list[AudioFrame], seconds: float, *, extra: int = 0, flush: bool = False, end: bool = False
+    ) -> Chunk:
         self._next += len(taken) + extra
+        self.waiting -= seconds
         for frame in taken:
-            self.waiting -= frame.duration
             self.times.add(frame)
-        return Chunk(frames=tuple(taken), flush=flush, end=end)
+        return Chunk(tuple(taken), seconds, flush, end)
 
     # --- back ----------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from antiphon.audio.frames import TimedWord
 from antiphon.models.speech_codec import Heard
 from antiphon.models.stt import STTEvent
 from antiphon.wire.audio_line import TimeLine
@@ -42,10 +41,6 @@ class Segments:
         segment = f"{link}.{heard.segment}"
         start = times.captured(heard.start)
         end = times.captured(heard.end) if heard.end else 0.0
-        words = tuple(
-            TimedWord(word.text, times.captured(word.start) - start, times.captured(word.end) - start)
-            for word in heard.words
-        )
         event = STTEvent(
             kind="final" if heard.final else "partial",
             text=heard.text,
@@ -53,7 +48,7 @@ class Segments:
             confidence=heard.confidence,
             start=start,
             end=end,
-            words=words,
+            words=times.words(heard.words, start),
             speaker=heard.speaker,
         )
         if heard.final:

@@ -6,12 +6,14 @@ Owns the two tasks of the socket. Never: which audio (``wire.audio_line``), what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from antiphon.audio.frames import EAR_RATE
 from antiphon.errors import ModelError
 from antiphon.models.endings import Closed, ServiceError
 from antiphon.models.speech_codec import Audio, EndAudio, Ended, Finalize, Frame, STTCodec, STTSignal
+from antiphon.wire.alarm import Alarm
 from antiphon.wire.audio_line import AudioLine, Chunk, TimeLine
 from antiphon.wire.socket import Socket, SpeechDeadlines, ending_error
 
@@ -46,25 +48,36 @@ class STTLink:
 
     async def send_audio(self, line: AudioLine, wake: asyncio.Event) -> None:
         """Send what the line gives until its end or until ``sending`` is unset. Raises ``ModelError``."""
+        quiet = Alarm(wake.set)
+        try:
+            async with self._limited():
+                ended = await self._send_line(line, wake, quiet)
+        finally:
+            quiet.close()
+        if ended:
+            await self.finish()
+
+    async def _send_line(self, line: AudioLine, wake: asyncio.Event, quiet: Alarm) -> bool:
+        """Whether the line has ended."""
         rules = self.codec.rules
-        pause = rules.keepalive or None
         while self.sending:
             chunk = line.take(rules.chunk)
             if chunk is None:
                 wake.clear()
-                try:
-                    async with asyncio.timeout(pause):
-                        await wake.wait()
+                if rules.keepalive:
+                    quiet.set(rules.keepalive)
+                await wake.wait()
+                if not quiet.rang:
+                    quiet.stop()
                     continue
-                except TimeoutError:
-                    chunk = line.take_rest()
+                chunk = line.take_rest()
                 if chunk is None:
                     await self._keep_alive()
                     continue
             await self._send_chunk(chunk)
             if chunk.end:
-                await self.finish()
-                return
+                return True
+        return False
 
     async def receive(self) -> None:
         """Hand over signals until the service has ended. Raises ``ModelError``."""
@@ -84,15 +97,16 @@ class STTLink:
     async def finish(self) -> None:
         """No more audio on this socket: ask for what is left."""
         self.sending, self.finishing = False, True
-        await self._send(self.codec.encode(EndAudio()))
+        async with self._limited():
+            await self._send(self.codec.encode(EndAudio()))
 
     async def aclose(self) -> None:
         await self.socket.close()
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         if chunk.frames:
-            pcm = b"".join(frame.data or bytes(2 * frame.samples) for frame in chunk.frames)
-            self._sent(sum(frame.duration for frame in chunk.frames))
+            pcm = b"".join([frame.data or bytes(2 * frame.samples) for frame in chunk.frames])
+            self._sent(chunk.seconds)
             await self._send(self.codec.encode(Audio(self._at_rate(pcm))))
         if chunk.flush and (frames := self.codec.encode(Finalize())):
             await self._send(frames)
@@ -121,12 +135,24 @@ class STTLink:
         assert isinstance(self._resampler, Resampler)
         return self._resampler.process(np.frombuffer(pcm, dtype="<i2")).astype("<i2").tobytes()
 
+    @asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        """Within the block a frame that the peer does not take in time ends it. Raises ``ModelError``."""
+        try:
+            async with asyncio.timeout(None) as block:
+                self._stuck = Alarm(lambda: block.reschedule(0.0))
+                try:
+                    yield
+                finally:
+                    self._stuck.close()
+        except TimeoutError:
+            raise ModelError(f"The service took no audio for {self._deadlines.send:g} s.") from None
+
     async def _send(self, frames: list[Frame]) -> None:
         for frame in frames:
+            self._stuck.set(self._deadlines.send)
             try:
-                async with asyncio.timeout(self._deadlines.send):
-                    await self.socket.send(frame)
-            except TimeoutError:
-                raise ModelError(f"The service took no audio for {self._deadlines.send:g} s.") from None
+                await self.socket.send(frame)
             except ConnectionError as error:
                 raise ending_error(self.codec, Closed(1006, str(error)), self._key) from None
+            self._stuck.stop()

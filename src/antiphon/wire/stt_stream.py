@@ -70,7 +70,7 @@ class WireSTTStream(STTStream):
             self._unanswered += frame.duration
             if self._unanswered > self._deadlines.deaf:
                 self._deaf.set()
-        if frame.flush or self._line.waiting >= self._codec.rules.chunk:
+        if frame.flush or self._line.waiting >= self._codec.rules.chunk - 1e-6:
             self._wake.set()
 
     def end_input(self) -> None:
