@@ -40,7 +40,9 @@ PAY = ToolSpec("pay", "Pay for it.", {"type": "object", "properties": {}})
 TOOLS = (ORDER, PAY)
 
 needs_specs = pytest.mark.skipif(not SPECS.is_dir(), reason="the vendors' schemas and recordings are not here")
-needs_sdks = pytest.mark.skipif(not SDK_PYTHON.exists(), reason="the vendors' libraries are not installed")
+needs_sdks = pytest.mark.skipif(
+    not SDK_PYTHON.exists() and not os.environ.get("CI"), reason="the vendors' libraries are not installed"
+)
 
 
 def chat(url: str, **options: Any) -> LLM:

@@ -198,7 +198,7 @@ def test_answers_fit_the_vendors_schema() -> None:
         validator.validate(json.loads(body))
 
 
-@pytest.mark.skipif(not PYTHON.exists(), reason="scripts/install-vendor-sdks was not run")
+@pytest.mark.skipif(not PYTHON.exists() and not os.environ.get("CI"), reason="scripts/install-vendor-sdks was not run")
 def test_openais_library_is_heard_and_hears(tmp_path: Path) -> None:
     wav = tmp_path / "speech.wav"
     wav.write_bytes(wav_bytes(RECORDING.pcm, 16_000))
