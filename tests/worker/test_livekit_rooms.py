@@ -15,8 +15,14 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from livekit import api
 
+from antiphon import Agent, AgentSession, JobContext
+from antiphon.audio.seam import LegSpec
+from antiphon.testing.llm import ScriptedLLM
+from antiphon.testing.stt import ScriptedSTT
+from antiphon.testing.tts import ScriptedTTS
 from tests.worker.livekit_server import KEY, SECRET, LiveKitProcess, _free_port
 from tests.worker.room_caller import RoomCaller
 
@@ -166,3 +172,28 @@ def test_jobs_that_fail_or_are_refused_leave_the_worker_as_it_was(livekit: LiveK
             await caller.leave()
 
     asyncio.run(trouble())
+
+
+def test_a_room_that_cannot_be_joined_ends_the_session_and_no_log_shows_the_token(
+    livekit: LiveKitProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    grants = api.VideoGrants(room_join=True, room=a_room())
+    token = (
+        api.AccessToken(KEY, "another-secret-that-is-long-enough-too").with_grants(grants).with_identity("a").to_jwt()
+    )
+
+    async def join(url: str) -> list[str]:
+        errors: list[str] = []
+        context = JobContext(leg=LegSpec("livekit", {"url": url, "token": token}), plane="thread")
+        session = AgentSession[None](stt=ScriptedSTT(), llm=ScriptedLLM("Hello."), tts=ScriptedTTS(pcm=True))
+        session.on("error", lambda event: errors.append(event.error))
+        await session.start(Agent(instructions="Say hello."), context)
+        assert await asyncio.wait_for(session.wait_closed(), 30) == "error"
+        await context.aclose()
+        return errors
+
+    refused = asyncio.run(join(livekit.url))
+    assert "cannot be joined" in refused[0] and "401" in refused[0]
+    unreachable = asyncio.run(join("ws://127.0.0.1:9"))
+    assert "cannot be joined" in unreachable[0]
+    assert token not in caplog.text + str(refused) + str(unreachable)

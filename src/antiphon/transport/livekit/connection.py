@@ -78,6 +78,8 @@ class RoomConnection:
         """The sid of the track that is heard."""
         self.own_track = ""
         self.round_trip = 0.0
+        self.failure = ""
+        """Why the room was never joined."""
         self.closing = False
         self._thread, self._options = thread, options
         self._tell, self._hear, self._event = tell, hear, event
@@ -104,8 +106,7 @@ class RoomConnection:
             await self._publish(room)
         except Exception as error:
             self._tell(Connection("over", "join_failed"))
-            self._event(LegEvent("error", f"The room cannot be joined: {error}"))
-            self._event(LegEvent("down", "join_failed"))
+            self.failure = f"The room cannot be joined: {self._without_token(str(error))}"
             return
         finally:
             if self.closing:
@@ -124,6 +125,10 @@ class RoomConnection:
         self._tell(Published(self.own_track))
         for each in list(room.remote_participants.values()):
             self._consider(each)
+
+    def _without_token(self, text: str) -> str:
+        """A server may repeat the token, which lets whoever reads it join."""
+        return text.replace(self._options.token, "...").strip()
 
     async def _publish(self, room: rtc.Room) -> None:
         source = rtc.AudioSource(PLAY_RATE, 1, queue_size_ms=QUEUE_MS, loop=self._thread.loop)

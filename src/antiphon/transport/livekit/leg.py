@@ -62,6 +62,11 @@ class LiveKitLeg:
         thread.call(self._begin, thread)
 
     def events(self, now: float) -> Sequence[LegEvent]:
+        """Raises ``AudioError`` when the room could not be joined."""
+        if self._connection is not None and self._connection.failure:
+            raise AudioError(
+                self._connection.failure, hint="Check the server's address, and the token's room and keys."
+            )
         events = []
         while self._events:
             events.append(self._events.popleft())
