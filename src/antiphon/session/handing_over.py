@@ -1,18 +1,21 @@
 """Handing over: what goes along with a hand-off or into a task, and what comes back, as terms that the kernel takes.
 
-Runs on the user's lane. Owns no switch: whether and when it happens the kernel decides.
+Runs on the user's lane. Owns no switch: whether and when it happens the kernel decides. Owns the tasks that ask a model
+for a summary, which end with the session.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from antiphon.agents.handoff import ContextPolicy, Handoff
 from antiphon.agents.summary import summarise
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatItem, ChatMessage
-from antiphon.errors import ConfigurationError, ModelError
+from antiphon.errors import ConfigurationError, ModelError, SessionClosedError
 from antiphon.kernel.policy import NOTHING, AgentRef, Terms
 from antiphon.session.lanes import across
 from antiphon.session.saved_state import as_json
@@ -29,6 +32,33 @@ class HandingOver:
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def begin(self, ask: Callable[[], Coroutine[Any, Any, None]], *, otherwise: Callable[[], object]) -> None:
+        """Run ``ask``, which waits for a model, from any lane; ``otherwise`` where it fails, which is reported."""
+        shell, _ = self._session.running()
+        shell.user_lane.run(self._begin, ask, otherwise)
+
+    def _begin(self, ask: Callable[[], Coroutine[Any, Any, None]], otherwise: Callable[[], object]) -> None:
+        if self._session._ensure_side().closed.is_set():
+            return
+        task = asyncio.get_running_loop().create_task(self._ask(ask, otherwise), name="hand-off summary")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, ask: Callable[[], Coroutine[Any, Any, None]], otherwise: Callable[[], object]) -> None:
+        try:
+            await ask()
+        except SessionClosedError:
+            return
+        except Exception:
+            self._session.report_error("hand-off", traceback.format_exc())
+            otherwise()
+
+    def close(self) -> None:
+        """The session has ended: nobody waits for a summary."""
+        for task in self._asking:
+            task.cancel()
 
     def needs_model(self, handoff: Handoff) -> bool:
         return self._policy(handoff).kind == "summary"

@@ -110,7 +110,8 @@ class Tasks:
         done = ev.TaskDone(task=id, result=as_json(value) or "null", is_error=is_error)
         returns = tasks[0].returns
         if returns is not None and returns.kind == "summary":
-            self._session._ensure_side().emitter.call(self._sum_up, done, returns)
+            post = self._session._running().post
+            self._session.handing_over.begin(lambda: self._sum_up(done, returns), otherwise=lambda: post(done))
         else:
             hidden, note = (False, "") if returns is None else self._session.handing_over.returned(returns, value)
             self._session._running().post(msgspec.structs.replace(done, hidden=hidden, note=note))

@@ -151,9 +151,13 @@ class UserSide:
             future.set_result(body["granted"])
 
     def _handoff(self, body: dict[str, Any], at: float) -> None:
-        future = self.handoffs.pop(body["ask"], None)
+        self.handoff_answered(body["ask"], done=body["done"])
+
+    def handoff_answered(self, ask: str, *, done: bool) -> None:
+        """Whether what ``update_agent`` asked for was done."""
+        future = self.handoffs.pop(ask, None)
         if future is not None and not future.done():
-            future.set_result(body["done"])
+            future.set_result(done)
 
     def _task(self, body: dict[str, Any], at: float) -> None:
         self._session.tasks.notice(body, at)
@@ -305,9 +309,10 @@ class UserSide:
         for future in waiting:
             future.cancel()
         for ask in list(self.handoffs):
-            self._handoff({"ask": ask, "done": False}, 0.0)
+            self.handoff_answered(ask, done=False)
         for ask in list(self.floors):
             self._floor({"ask": ask, "granted": False}, 0.0)
+        self._session.handing_over.close()
         self._session.tasks.close()
         self._session.tool_sets.close()
         self.emitter.emit("close", se.CloseEvent(reason=reason, at=self._session.now()))

@@ -68,7 +68,10 @@ class WhoSpeaks:
         self.running()
         side.handoffs[ask] = done
         if self.handing_over.needs_model(handoff):
-            side.emitter.call(self._hand_over_later, handoff, ask)
+            self.handing_over.begin(
+                lambda: self._hand_over_later(handoff, ask),
+                otherwise=lambda: side.handoff_answered(ask, done=False),
+            )
         else:
             self._hand_over(ask, *self.handing_over.at_once(handoff))
         return done
