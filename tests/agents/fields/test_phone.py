@@ -38,6 +38,11 @@ def test_a_number_is_read(said: str, number: str) -> None:
     assert READER.read(said, "en") == Found(number)
 
 
+def test_a_number_said_twice_is_that_number() -> None:
+    assert READER.read("two one two five five five oh one nine nine " * 2, "en") == Found("+12125550199")
+    assert READER.read("212 555 0199, 212 555 0188", "en") == Refused("too_long")
+
+
 @pytest.mark.parametrize(
     ("tag", "said", "number"),
     [
@@ -57,8 +62,10 @@ def test_the_task_may_say_the_country() -> None:
 
 def test_too_few_too_many_and_numbers_that_nobody_has() -> None:
     assert READER.read("four one five five five five", "en") == Partial("digits")
-    assert READER.read("one two three four five six seven eight nine ten eleven", "en") == Refused("too_long", (13,))
+    assert READER.read("one two three four five six seven eight nine ten eleven", "en") == Refused("too_long")
     assert READER.read("nine nine nine nine nine nine nine nine nine nine", "en") == Refused("no_such_number")
+    assert READER.read("two one two five five five oh one nine nine " * 2 + "one", "en") == Refused("too_long")
+    assert READER.read("plus nine nine nine one two three four five six seven", "en") == Refused("no_such_number")
     for said in ("", "double five", "I have two numbers", "why do you need it"):
         assert READER.read(said, "en") == UNREAD
 

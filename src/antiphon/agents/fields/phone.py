@@ -21,6 +21,8 @@ REGIONS = {"en": "US", "de": "DE", "es": "ES", "fr": "FR"}
 """Where numbers without a country are, by language, when neither the task nor the language's tag says it."""
 FEWEST = 3
 """Digits from which words are the beginning of a number."""
+COUNTRY = len("+999")
+"""Characters of the longest country code (ITU-T E.164), with its plus."""
 PLUS = {"en": ("plus",), "de": ("plus",), "es": ("más", "mas"), "fr": ("plus",)}
 EXTENSION = re.compile(r"\b(?:extension|ext|durchwahl|extensión|poste)\b\.?", re.IGNORECASE)
 LAST = {
@@ -122,17 +124,27 @@ class PhoneReader(Reader[str]):
         library = _library()
         try:
             number = library.parse(digits, region)
-        except library.NumberParseException:
-            return Partial("digits")
+        except library.NumberParseException as error:
+            if error.error_type == error.TOO_LONG:
+                return self._too_long(digits, extension, region)
+            no_country = error.error_type == error.INVALID_COUNTRY_CODE and len(digits) > COUNTRY
+            return Refused("no_such_number") if no_country else Partial("digits")
         fit = library.is_possible_number_with_reason(number)
         if fit in (library.ValidationResult.TOO_SHORT, library.ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
             return Partial("digits")
         if fit == library.ValidationResult.TOO_LONG:
-            return Refused("too_long", (len(digits.lstrip("+")),))
+            return self._too_long(digits, extension, region)
         if not library.is_valid_number(number):
             return Refused("no_such_number")
         written = str(library.format_number(number, library.PhoneNumberFormat.E164))
         return Found(f"{written};ext={extension}" if extension else written)
+
+    def _too_long(self, digits: str, extension: str, region: str) -> Answer[str]:
+        """Callers say a number twice in one breath: that is the number. Other digits too many are refused."""
+        half = len(digits) // 2
+        if digits[:half] == digits[half:]:
+            return self._checked(digits[:half], extension, region)
+        return Refused("too_long")
 
 
 def _head(tag: str) -> str:

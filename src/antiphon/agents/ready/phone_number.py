@@ -39,8 +39,8 @@ class GetPhoneNumberTask(FieldTask[str]):
         number, _, extension = value.partition(";ext=")
         if self.texts is None:
             return value
-        groups = self.reader().groups(number, self.tag)
-        return spoken_digits([*groups, extension] if extension else groups, self.texts)
+        said = spoken_digits(self.reader().groups(number, self.tag), self.texts)
+        return f"{said}, {self.texts.extension} {spoken_digits([extension], self.texts)}" if extension else said
 
     def begun(self, text: str) -> str:
         return spoken_digits([digits_of(text, self.tag)], self.texts) if self.texts else text

@@ -58,6 +58,7 @@ GERMAN = Texts(
     goes_back=r"\b(gehen sie|geh|noch einmal) zurück\b|\bvorherige frage\b",
     names={"email": ("e mail", "mail", "mailadresse"), "phone_number": ("telefonnummer", "telefon", "nummer"), "datetime": ("termin", "tag", "uhrzeit", "datum"), "date": ("tag", "datum"), "time": ("uhrzeit", "zeit")},
     signs={"@": "ät", ".": "Punkt", "_": "Unterstrich", "-": "Bindestrich", "+": "plus", "'": "Apostroph"},
+    extension="Durchwahl",
     digits=("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"),
     weekdays=("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
     months=(

@@ -64,6 +64,7 @@ ENGLISH = Texts(
     goes_back=r"\b(go|take me|step) back\b|\bprevious (one|question)\b",
     names={"email": ("e mail", "email", "mail"), "phone_number": ("phone", "phone number", "telephone", "number"), "datetime": ("date", "day", "time", "appointment"), "date": ("date", "day"), "time": ("time",)},
     signs={"@": "at", ".": "dot", "_": "underscore", "-": "dash", "+": "plus", "'": "apostrophe"},
+    extension="extension",
     digits=("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
     weekdays=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     months=(

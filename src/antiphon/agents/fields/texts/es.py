@@ -55,6 +55,7 @@ SPANISH = Texts(
     goes_back=r"\b(volver|vuelva) atrás\b|\bpregunta anterior\b",
     names={"email": ("correo", "email"), "phone_number": ("teléfono", "número"), "datetime": ("fecha", "día", "hora", "cita"), "date": ("fecha", "día"), "time": ("hora",)},
     signs={"@": "arroba", ".": "punto", "_": "guion bajo", "-": "guion", "+": "más", "'": "apóstrofo"},
+    extension="extensión",
     digits=("cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"),
     weekdays=("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
     months=(

@@ -55,6 +55,7 @@ FRENCH = Texts(
     goes_back=r"\b(revenir|revenez|retour) en arrière\b|\bquestion précédente\b",
     names={"email": ("e mail", "mail", "adresse", "courriel"), "phone_number": ("téléphone", "numéro"), "datetime": ("date", "jour", "heure", "rendez vous"), "date": ("date", "jour"), "time": ("heure",)},
     signs={"@": "arobase", ".": "point", "_": "tiret bas", "-": "tiret", "+": "plus", "'": "apostrophe"},
+    extension="poste",
     digits=("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"),
     weekdays=("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
     months=(

@@ -18,7 +18,7 @@ class Texts(msgspec.Struct, frozen=True):
 
     ``declines``, ``repeats``, ``returns``: patterns over words joined by spaces, of a caller who will not say, who asks to hear it
     again, who wants something changed that they name; ``goes_back``: who wants the question before. ``names``: what callers call
-    each field. ``signs``: how characters are read out. ``digits``: 0 to 9. ``weekdays`` (Monday first),
+    each field. ``signs``: how characters are read out. ``extension``: said before a phone number's. ``digits``: 0 to 9. ``weekdays`` (Monday first),
     ``months``; ``day``, ``at_time``, ``clock`` put them together.
     """
 
@@ -40,6 +40,7 @@ class Texts(msgspec.Struct, frozen=True):
     goes_back: str
     names: dict[str, tuple[str, ...]]
     signs: dict[str, str]
+    extension: str
     digits: tuple[str, ...]
     weekdays: tuple[str, ...]
     months: tuple[str, ...]
