@@ -376,6 +376,17 @@ def test_a_new_owner_goes_on_where_the_call_was(inputs: int) -> None:
     assert Story(GetEmailTask, *lines, at_once=False, forget_after=[inputs]).got == "eric@example.com"
 
 
+def test_what_is_taken_back_or_denied_is_not_settled() -> None:
+    def make() -> GetChoiceTask:
+        return GetChoiceTask("Tea or coffee?", ["tea", "coffee"])
+
+    story = Story(make, "tea, no, coffee", "coffee")
+    assert story.got == "coffee" and story.said[1] == "Do you mean tea, or coffee?"
+    assert Story(make, "anything but tea", model={"anything": calls("record_choice", value="coffee")}).got == "coffee"
+    story = Story(lambda: GetYesNoTask("Shall I book it?"), "I don't mind", "yes")
+    assert story.got is True and story.said[-2].endswith("Shall I book it?")
+
+
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="max_attempts"):
         GetEmailTask(max_attempts=0)

@@ -30,6 +30,8 @@ DRINKS = ChoiceReader(
         "right",
         "yes yes yes",
         "Yes, please book it.",
+        "mm hmm",
+        "Mm-hmm.",
     ],
 )
 def test_yes(said: str) -> None:
@@ -44,7 +46,24 @@ def test_no(said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["yes but what does it cost", "yes, no, wait", "I'm not sure", "", "what", "okay what is it for"]
+    "said",
+    [
+        "yes but what does it cost",
+        "yes, no, wait",
+        "I'm not sure",
+        "",
+        "what",
+        "okay what is it for",
+        "I don't mind",
+        "I don't care either way",
+        "I do mind",
+        "I would like to cancel",
+        "it's not a problem",
+        "I wouldn't mind",
+        "don't worry",
+        "good morning",
+        "never mind",
+    ],
 )
 def test_neither(said: str) -> None:
     assert YesNoReader().read(said, "en") == UNREAD
@@ -80,6 +99,50 @@ def test_each_language_agrees_and_disagrees(tag: str) -> None:
 )
 def test_a_choice_is_read(said: str, chosen: str) -> None:
     assert DRINKS.read(said, "en") == Found(chosen)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I don't like cappuccino",
+        "anything but tea",
+        "everything except the latte",
+        "not the cappuccino",
+        "no tea",
+        "not the second one",
+        "not the capuchino",
+        "neither tea",
+        "I would not mind a latte",
+    ],
+)
+def test_what_is_denied_is_not_chosen(said: str) -> None:
+    assert DRINKS.read(said, "en") == UNREAD
+
+
+@pytest.mark.parametrize(
+    "said", ["latte, no, cappuccino", "latte no wait cappuccino", "I don't want latte, cappuccino"]
+)
+def test_a_choice_that_is_taken_back_is_asked_about(said: str) -> None:
+    assert DRINKS.read(said, "en") == Unclear(("latte", "cappuccino"))
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [
+        ("not the tea but the latte", "latte"),
+        ("cappuccino please, not latte", "cappuccino"),
+        ("not latte cappuccino", "cappuccino"),
+        ("nicht den tea sondern den latte", "latte"),
+    ],
+)
+def test_a_denial_leaves_the_other_one(said: str, chosen: str) -> None:
+    assert DRINKS.read(said, "en") == Found(chosen)
+
+
+def test_a_denial_in_the_name_of_an_option_is_none() -> None:
+    milk = ChoiceReader({"with": ["milk"], "without": ["no milk", "without milk"]})
+    assert milk.read("no milk please", "en") == Found("without")
+    assert milk.read("milk please", "en") == Found("with")
 
 
 def test_two_choices_and_none() -> None:

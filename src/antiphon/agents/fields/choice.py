@@ -1,4 +1,7 @@
-"""A choice from a list: which option the caller's words name, by its words, its place in the list, or nearly its words."""
+"""A choice from a list: which option the caller's words name, by its words, its place in the list, or nearly its words.
+
+Never the one that is not meant: what denies or takes back something is settled only where it is sure which.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,19 @@ NUMBER = {
     "es": ("número", "opción"),
     "fr": ("numéro", "option"),
 }
-DENIALS = frozenset(words_of("not no nicht kein keine pas without"))
+DENIES = frozenset(words_of("not without nicht kein keine keinen ohne pas sans sin"))
+"""What denies the option behind it: "not the tea"."""
+AT_ODDS = DENIES | frozenset(
+    words_of(
+        "no nope non nein don't dont doesn't didn't can't won't wouldn't isn't never neither nor none nothing but except besides hate"
+        " nie weder außer tampoco nunca menos excepto salvo jamais sauf ni"
+    )
+)
+"""Words with which the option that is named may be the one that is not meant: "anything but tea", "tea, no, coffee"."""
+BUTS = frozenset(words_of("but sondern mais sino"))
+"""What may follow a denied option: "not the tea but the coffee"."""
+NEAR = 2
+"""Words from a denial to the option that it denies: "not the tea"."""
 ALIKE = 0.84
 """How much alike (0 to 1) words have to be to be taken for an option's."""
 
@@ -36,7 +51,9 @@ class ChoiceReader(Reader[str]):
     def read(self, text: str, tag: str, among: Sequence[str] = ()) -> Answer[str]:
         words = words_of(text)
         keys = list(among) or list(self.names)
-        found = self._named(words, keys) or self._placed(words, keys, tag) or self._alike(words, keys)
+        found, at_odds = self._named(words, keys)
+        if not found and not at_odds:
+            found = self._placed(words, keys, tag) or self._alike(words, keys)
         if len(found) == 1:
             return Found(found[0])
         return Unclear(tuple(found)) if found else UNREAD
@@ -44,19 +61,28 @@ class ChoiceReader(Reader[str]):
     def accept(self, text: str) -> Answer[str]:
         if text in self.names:
             return Found(text)
-        named = self._named(words_of(text), list(self.names))
+        named, _ = self._named(words_of(text), list(self.names))
         return Found(named[0]) if len(named) == 1 else Refused("no_such_option", tuple(self.names))
 
-    def _named(self, words: list[str], keys: list[str]) -> list[str]:
-        """Options whose words are said; a longer name counts before the shorter one inside it."""
+    def _named(self, words: list[str], keys: list[str]) -> tuple[list[str], bool]:
+        """Options whose words are said and meant, and whether the words deny anything. A longer name counts before the
+        shorter one inside it. Where it cannot be told what is denied, one option alone is not taken for the one meant."""
         places = [(at, at + len(name), key) for key in keys for name in self.names[key] for at in _find(words, name)]
-        kept = [
+        kept = sorted(
             (start, stop, key)
             for start, stop, key in places
             if not any(a <= start and stop <= b and (b - a) > (stop - start) for a, b, _ in places)
-            and not DENIALS & set(words[max(0, start - 2) : start])
-        ]
-        return list(dict.fromkeys(key for _, _, key in sorted(kept)))
+        )
+        inside = {n for start, stop, _ in kept for n in range(start, stop)}
+        odd = [n for n, word in enumerate(words) if word in AT_ODDS and n not in inside]
+        denied: dict[int, int] = {}  # where an option is that a word denies, by where the word is
+        for n in odd:
+            behind = next((start for start, _, _ in kept if start > n), -1)
+            if words[n] in DENIES and 0 < behind - n <= NEAR:
+                denied[n] = behind
+        unexplained = [n for n in odd if n not in denied and not (denied and words[n] in BUTS)]
+        left = list(dict.fromkeys(key for start, _, key in kept if start not in denied.values()))
+        return ([] if unexplained and len(left) == 1 else left), bool(odd)
 
     def _placed(self, words: list[str], keys: list[str], tag: str) -> list[str]:
         """ "the second one", "number two", "the last"."""

@@ -15,7 +15,7 @@ import msgspec
 
 from antiphon.agents.fields.answer import Answer, Found, Partial, Reader, Refused, Unclear, Unread
 from antiphon.agents.fields.texts.texts import Texts
-from antiphon.agents.fields.yes_no import adds_nothing, split
+from antiphon.agents.fields.yes_no import split, whole
 from antiphon.turns.words import words_of
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ class Dialogue(Generic[T]):
         if isinstance(corrected, Found):
             self.attempts += 1
         elif isinstance(corrected, Unread):
-            if agrees and adds_nothing(rest, rules.tag):  # "yes, that is my number"
+            if whole(text, rules.tag):  # "yes, that is my number"
                 return Confirm() if self.heard else ReadBack()
             return AskModel()
         return self._judge(corrected, text)

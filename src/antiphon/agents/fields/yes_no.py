@@ -13,13 +13,13 @@ from antiphon.turns.languages import language
 from antiphon.turns.words import words_of
 
 YES = {
-    "en": ("affirmative", "alright", "all good", "all right", "go ahead", "go for it", "good", "i do", "it is", "i would", "i think so", "let's do it", "looks good", "no problem", "perfect", "please go ahead", "sounds good", "sounds great", "sounds right", "that is it", "that is right", "that is fine", "that works", "that's perfect", "works for me", "you got it", "great", "fine", "true", "indeed", "very good", "certainly", "definitely", "that's great", "that's good", "that is perfect", "do it", "uh huh", "mhm", "ya", "aye", "yes that works", "right"),
+    "en": ("affirmative", "alright", "all good", "all right", "go ahead", "go for it", "good", "i do", "it is", "i would", "i would like that", "i would love to", "i'd like that", "i'd love to", "i think so", "let's do it", "looks good", "no problem", "perfect", "please go ahead", "sounds good", "sounds great", "sounds right", "that is it", "that is right", "that is fine", "that works", "that's perfect", "works for me", "you got it", "great", "fine", "true", "indeed", "very good", "certainly", "definitely", "that's great", "that's good", "that is perfect", "do it", "uh huh", "mhm", "mm hmm", "mm hm", "mhmm", "ya", "aye", "yes that works", "right"),
     "de": ("passt", "das passt", "so ist es", "einverstanden", "sehr gut", "perfekt", "mhm", "alles klar", "machen wir so", "gut"),
     "es": ("perfecto", "así es", "muy bien", "bien", "adelante", "eso", "mhm"),
     "fr": ("parfait", "très bien", "c'est parfait", "ça marche", "allez y", "mhm"),
 }  # fmt: skip
 NO = {
-    "en": ("absolutely not", "definitely not", "i don't", "i do not", "it is not", "it isn't", "it's not", "it's wrong", "it's not right", "not right", "this is wrong", "it is wrong", "negative", "never", "no way", "not at all", "not quite", "not today", "not yet", "not now", "that is not right", "that's not it", "that's not correct", "that is wrong", "that's incorrect", "i'd rather not", "please don't", "don't", "no that's not right", "no it's not right", "no it's not correct", "no it isn't right", "no it is not", "i would not", "i wouldn't", "false", "cancel that"),
+    "en": ("absolutely not", "definitely not", "i don't", "i do not", "i don't want to", "i don't want it", "i don't want that", "i do not want to", "i do not want it", "i do not want that", "it is not right", "it is not correct", "it's not correct", "it is not", "it isn't", "it's not", "it's wrong", "it's not right", "not right", "this is wrong", "it is wrong", "negative", "never", "no way", "not at all", "not quite", "not today", "not yet", "not now", "that is not right", "that's not it", "that's not correct", "that is wrong", "that's incorrect", "i'd rather not", "please don't", "don't", "no that's not right", "no it's not right", "no it's not correct", "no it isn't right", "no it is not", "i would not", "i wouldn't", "false", "cancel that"),
     "de": ("auf keinen fall", "ganz und gar nicht", "lieber nicht", "stimmt nicht", "nicht ganz", "auch nicht"),
     "es": ("no lo es", "en absoluto", "mejor no", "incorrecto", "está mal"),
     "fr": ("absolument pas", "surtout pas", "ce n'est pas correct", "pas exactement", "c'est pas ça"),
@@ -60,12 +60,19 @@ FEW = 5
 """Words that somebody adds to a yes or a no without adding anything: "yes, please book it"."""
 
 
+OPEN = frozenset({
+    "i do", "it is", "i would", "good", "i don't", "i do not", "it is not", "it isn't", "it's not", "i would not", "i wouldn't",
+    "don't", "please don't", "never", "not yet", "no way",
+})  # fmt: skip
+"""What answers alone, and begins something else where words follow: "I don't mind", "I do mind", "it's not a problem"."""
+
+
 class YesNoReader(Reader[bool]):
     """Reads agreement (``True``) and disagreement (``False``)."""
 
     def read(self, text: str, tag: str, among: Sequence[bool] = ()) -> Answer[bool]:
-        agrees, rest = split(text, tag)
-        return UNREAD if agrees is None or not adds_nothing(rest, tag) else Found(agrees)
+        agrees = whole(text, tag)
+        return UNREAD if agrees is None else Found(agrees)
 
     def accept(self, text: str) -> Answer[bool]:
         known = {"true": True, "yes": True, "false": False, "no": False}
@@ -73,13 +80,28 @@ class YesNoReader(Reader[bool]):
         return UNREAD if value is None else Found(value)
 
 
+def whole(text: str, tag: str) -> bool | None:
+    """Whether the words are a yes or a no and nothing that changes it (``None``: neither)."""
+    agrees, rest, last = _split(text, tag)
+    if rest and last in OPEN:
+        return None
+    return agrees if adds_nothing(rest, tag) else None
+
+
 def split(text: str, tag: str) -> tuple[bool | None, str]:
     """Whether the words begin with a yes or a no (``None``: neither), and what else they say."""
+    agrees, rest, _ = _split(text, tag)
+    return agrees, rest
+
+
+def _split(text: str, tag: str) -> tuple[bool | None, str, str]:
+    """As ``split``, with the last of the phrases that say yes or no."""
     head = tag.replace("_", "-").split("-")[0].lower()
     data, words = language(tag), words_of(text)
     yes = {*data.yes, *YES.get(head, ())} or {"yes", "ok", "okay"}
     no = {*data.no, *NO.get(head, ())} or {"no"}
     agrees: bool | None = None
+    last = ""
     while words and words[0] in LEADS.get(head, ()) and " ".join(words) not in yes | no:
         del words[0]
     while words:
@@ -90,13 +112,13 @@ def split(text: str, tag: str) -> tuple[bool | None, str]:
         if agrees is not None and one is not agrees:
             if " ".join(words[:length]) in ("please", "right", "sure", "okay", "ok", "good", "fine", "exactly"):
                 break  # "no, okay ..." says no; what follows is for somebody else to read
-            return None, " ".join(words)  # "yes, no, wait"
-        agrees = one
+            return None, " ".join(words), last  # "yes, no, wait"
+        agrees, last = one, " ".join(words[:length])
         del words[:length]
     tails = TAILS.get(head, frozenset())
     if agrees is not None and all(word in tails for word in words):
-        return agrees, ""
-    return agrees, " ".join(words)
+        return agrees, "", last
+    return agrees, " ".join(words), last
 
 
 def adds_nothing(rest: str, tag: str) -> bool:
