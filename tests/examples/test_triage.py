@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from antiphon import AgentHandoff, ChatMessage
-from antiphon.local.store import Store
 from antiphon.testing import Caller, ScriptedLLM, calls, simulate
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("silero-vad", "smart-turn-v3.2", "moonshine-base-en", "piper-joe")
-DEFAULT = "qwen2.5-coder-1.5b"
 VOICES = [ROOT / "examples/triage_callers" / name for name in ("1-bill.wav", "2-internet.wav")]
 SPOKEN = """
 import sys
@@ -83,35 +79,14 @@ def test_a_caller_goes_through_all_three_and_back_and_the_history_tells_it(desk:
     assert not result.errors
 
 
-def heard(*command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *command, "console", "--wav", *map(str, VOICES)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150, check=False, cwd=ROOT,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def needs(*names: str) -> None:
-    store = Store()
-    missing = [name for name in names if not store.installed(name)]
-    if missing and os.environ.get("CI") == "true" and DEFAULT not in missing:
-        store.ensure(missing)
-    elif missing:
-        pytest.skip(f"models are missing: antiphon models pull {' '.join(missing)}")
-
-
-def test_recorded_callers_are_understood_and_handed_over_by_voice() -> None:
+def test_recorded_callers_are_understood_and_handed_over_by_voice(heard: Callable[..., str]) -> None:
     """The local ears and voice are real; what the model would choose is scripted."""
-    needs(*SMALL)
-    told = heard("-c", SPOKEN)
+    told = heard(VOICES, "-c", SPOKEN)
     assert "(billing takes over)" in told
     assert "Which month is your question about?" in told
     assert "(repairs takes over)" in told
     assert "Since when is it broken?" in told
 
 
-@pytest.mark.skipif(not os.environ.get("ANTIPHON_LARGE_MODELS"), reason="set ANTIPHON_LARGE_MODELS=1 to run it")
-def test_the_default_model_chooses_the_department_by_voice() -> None:
-    needs(*SMALL, DEFAULT)
-    assert "(billing takes over)" in heard("examples/triage.py")
+def test_the_default_model_chooses_the_department_by_voice(heard_by_the_default_model: Callable[..., str]) -> None:
+    assert "(billing takes over)" in heard_by_the_default_model(VOICES, "examples/triage.py")
