@@ -5,6 +5,7 @@
 #   make lint     style and types
 #   make bench    the figures, side by side with the peers (about 15 minutes)
 #   make bench-webrtc   calls over WebRTC, beside aiortc (about 15 minutes)
+#   make bench-providers   recognition over sockets, beside LiveKit's plugin and the vendor's library (about 5 minutes)
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo talk test lint format bench bench-webrtc lock clean
+.PHONY: help demo talk test lint format bench bench-webrtc bench-providers lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -61,6 +62,12 @@ bench-webrtc: $(VENV)/installed
 	@PYTHON=$(CURDIR)/$(BIN)/python benchmarks/peers/setup aiortc
 	@mkdir -p benchmarks/out
 	@$(BIN)/python benchmarks/webrtc.py --out benchmarks/out/webrtc.json $(ARGS)
+
+bench-providers: $(VENV)/installed
+	@PYTHON=$(CURDIR)/$(BIN)/python scripts/install-livekit-plugins
+	@PYTHON=$(CURDIR)/$(BIN)/python scripts/install-vendor-sdks
+	@mkdir -p benchmarks/out
+	@$(BIN)/python benchmarks/providers.py --out benchmarks/out/providers.json $(ARGS)
 
 lock:
 	scripts/lock

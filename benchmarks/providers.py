@@ -1,5 +1,5 @@
 """What providers cost: recognition streams beside LiveKit's plugin and the vendor's own library, on one service that runs on
-another core; a thousand streams at once; imports.
+another core; a thousand streams at once; imports; how soon another model is heard.
 
 The clients run one after the other, each alone on its core. Needs ``scripts/install-livekit-plugins`` and
 ``scripts/install-vendor-sdks``; what is not there is left out.
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from wire.failover import failovers
 
 ROOT = Path(__file__).parents[1]
 WIRE = Path(__file__).parent / "wire"
@@ -105,8 +108,14 @@ def main() -> None:
         )
     taken = imports()
     print("\nimport, CPU: " + ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in taken.items()))
+    logging.disable(logging.WARNING)
+    waits = failovers()
+    print(
+        "from giving a model up until the next one is heard, virtual clock, the longest: "
+        + ", ".join(f"{kind} {max(each):.2f} s in {len(each)} calls" for kind, each in waits.items())
+    )
     if options.out:
-        options.out.write_text(json.dumps({"streams": rows, "imports": taken}, indent=1))
+        options.out.write_text(json.dumps({"streams": rows, "imports": taken, "failovers": waits}, indent=1))
 
 
 if __name__ == "__main__":

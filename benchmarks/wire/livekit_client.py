@@ -27,14 +27,12 @@ async def main(url: str, streams: int, seconds: float, chunk: float) -> None:
 
         reading = [asyncio.create_task(read(stream)) for stream in made]
 
-        def push(pcm: bytes, at: float) -> None:
-            frame = rtc.AudioFrame(pcm, RATE, 1, len(pcm) // 2)
-            for stream in made:
-                stream.push_frame(frame)
+        def push(number: int, pcm: bytes, at: float) -> None:
+            made[number].push_frame(rtc.AudioFrame(pcm, RATE, 1, len(pcm) // 2))
 
-        await metronome(push, chunk=chunk, seconds=2.0)
+        await metronome(push, streams, chunk=chunk, seconds=2.0)
         with Cost() as cost:
-            late = await metronome(push, chunk=chunk, seconds=seconds)
+            late = await metronome(push, streams, chunk=chunk, seconds=seconds)
         tell(
             client="livekit-plugins-deepgram",
             streams=streams,

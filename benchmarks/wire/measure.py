@@ -20,17 +20,22 @@ def memory() -> int:
     return 0
 
 
-async def metronome(push: Callable[[bytes, float], None], *, chunk: float, seconds: float) -> float:
-    """Call ``push(pcm, at)`` every ``chunk`` seconds; returns the worst delay of a call."""
+SLOTS = 20
+"""Moments of a chunk's time at which a part of the streams gets its audio: calls do not all speak in step."""
+
+
+async def metronome(push: Callable[[int, bytes, float], None], streams: int, *, chunk: float, seconds: float) -> float:
+    """Call ``push(number, pcm, at)`` for each stream every ``chunk`` seconds; returns the worst delay of a call."""
     pcm = bytes([7, 1]) * round(chunk * RATE)
     began, worst = time.monotonic(), 0.0
-    for number in range(round(seconds / chunk)):
-        due = began + number * chunk
+    for step in range(round(seconds / chunk) * SLOTS):
+        due = began + step * chunk / SLOTS
         wait = due - time.monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
         worst = max(worst, time.monotonic() - due)
-        push(pcm, due)
+        for number in range(step % SLOTS, streams, SLOTS):
+            push(number, pcm, due)
     return worst
 
 

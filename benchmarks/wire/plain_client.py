@@ -30,13 +30,12 @@ async def main(url: str, streams: int, seconds: float, chunk: float) -> None:
         tasks = [asyncio.create_task(read(socket)) for socket in sockets]
         tasks += [asyncio.create_task(feed(socket, queue)) for socket, queue in zip(sockets, queues, strict=True)]
 
-        def push(pcm: bytes, at: float) -> None:
-            for queue in queues:
-                queue.put_nowait(pcm)
+        def push(number: int, pcm: bytes, at: float) -> None:
+            queues[number].put_nowait(pcm)
 
-        await metronome(push, chunk=chunk, seconds=1.0)
+        await metronome(push, streams, chunk=chunk, seconds=1.0)
         with Cost() as cost:
-            late = await metronome(push, chunk=chunk, seconds=seconds)
+            late = await metronome(push, streams, chunk=chunk, seconds=seconds)
         tell(
             client="plain sockets",
             streams=streams,

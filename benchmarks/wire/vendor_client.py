@@ -41,13 +41,12 @@ async def main(url: str, streams: int, seconds: float, chunk: float) -> None:
             tasks.append(asyncio.create_task(connection.start_listening()))
             tasks.append(asyncio.create_task(feed(connection, queues[-1])))
 
-        def push(pcm: bytes, at: float) -> None:
-            for queue in queues:
-                queue.put_nowait(pcm)
+        def push(number: int, pcm: bytes, at: float) -> None:
+            queues[number].put_nowait(pcm)
 
-        await metronome(push, chunk=chunk, seconds=1.0)
+        await metronome(push, streams, chunk=chunk, seconds=1.0)
         with Cost() as cost:
-            late = await metronome(push, chunk=chunk, seconds=seconds)
+            late = await metronome(push, streams, chunk=chunk, seconds=seconds)
         tell(
             client="deepgram-sdk",
             streams=streams,

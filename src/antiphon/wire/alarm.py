@@ -19,16 +19,16 @@ class Alarm:
         self._loop = asyncio.get_running_loop()
         self._due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = float("inf")
 
     def set(self, seconds: float) -> None:
         """Ring that long from now."""
         self._due = due = self._loop.time() + seconds
         self.rang = False
-        if self._timer is None:
-            self._timer = self._loop.call_at(due, self._look)
-        elif due < self._timer.when():
-            self._timer.cancel()
-            self._timer = self._loop.call_at(due, self._look)
+        if due < self._looks_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._look_at(due)
 
     def stop(self) -> None:
         """Do not ring until it is set again."""
@@ -39,14 +39,17 @@ class Alarm:
         self._due = None
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._looks_at = None, float("inf")
+
+    def _look_at(self, when: float) -> None:
+        self._timer, self._looks_at = self._loop.call_at(when, self._look), when
 
     def _look(self) -> None:
-        self._timer = None
+        self._timer, self._looks_at = None, float("inf")
         if self._due is None:
             return
         if self._loop.time() < self._due:
-            self._timer = self._loop.call_at(self._due, self._look)
+            self._look_at(self._due)
         else:
             self._due, self.rang = None, True
             self._ring()

@@ -114,7 +114,8 @@ class AudioLine:
         """The next ``least`` seconds or more; less where a flush mark or the end follows; ``None``: not so much yet."""
         taken: list[AudioFrame] = []
         seconds = 0.0
-        for frame in self._from(self._next):
+        for number in range(self._next, len(self._frames)):
+            frame = self._frames[number]
             if frame.flush:
                 return self._took(taken, seconds, extra=1, flush=True)
             taken.append(frame)

@@ -6,20 +6,21 @@ Owns the two tasks of the socket. Never: which audio (``wire.audio_line``), what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 from antiphon.audio.frames import EAR_RATE
 from antiphon.errors import ModelError
 from antiphon.models.endings import Closed, ServiceError
 from antiphon.models.speech_codec import Audio, EndAudio, Ended, Finalize, Frame, STTCodec, STTSignal
 from antiphon.wire.alarm import Alarm
-from antiphon.wire.audio_line import AudioLine, Chunk, TimeLine
+from antiphon.wire.audio_line import AudioLine, Chunk
+from antiphon.wire.eager import begin
 from antiphon.wire.socket import Socket, SpeechDeadlines, ending_error
 
 
 class STTLink:
-    """``number``: counts a stream's sockets. ``said``: takes each signal, ``sent`` the seconds of audio as they are sent.
+    """``number``: counts a stream's sockets. ``line``: where its audio comes from. ``wake``: set when there is something to do,
+    besides what ``send_now`` does. ``said``: takes each signal, ``sent`` the seconds of audio as they are sent.
     ``asked``: the service was asked for a final. ``key``: taken out of errors."""
 
     def __init__(
@@ -27,7 +28,8 @@ class STTLink:
         number: int,
         codec: STTCodec,
         socket: Socket,
-        times: TimeLine,
+        line: AudioLine,
+        wake: asyncio.Event,
         *,
         key: str,
         deadlines: SpeechDeadlines,
@@ -35,7 +37,7 @@ class STTLink:
         sent: Callable[[float], None],
         asked: Callable[[], None],
     ) -> None:
-        self.number, self.codec, self.socket, self.times = number, codec, socket, times
+        self.number, self.codec, self.socket, self.times = number, codec, socket, line.times
         self.opened = asyncio.get_running_loop().time()
         self.sending = True
         """Unset to make ``send_audio`` return between two chunks."""
@@ -44,40 +46,75 @@ class STTLink:
         self.billed = 0.0
         self._key, self._deadlines = key, deadlines
         self._said, self._sent, self._asked = said, sent, asked
+        self._line, self._wake = line, wake
+        self._pause = Alarm(wake.set)
+        self._waiting = False
+        self._rest: Awaitable[None] | None = None
+        self._unsent: list[Frame] = []
         self._resampler: object = None
 
-    async def send_audio(self, line: AudioLine, wake: asyncio.Event) -> None:
-        """Send what the line gives until its end or until ``sending`` is unset. Raises ``ModelError``."""
-        quiet = Alarm(wake.set)
-        try:
-            async with self._limited():
-                ended = await self._send_line(line, wake, quiet)
-        finally:
-            quiet.close()
-        if ended:
-            await self.finish()
+    def send_now(self) -> None:
+        """There is more audio: send it at once where the socket takes it, else ``send_audio`` does."""
+        if not self._waiting or self._wake.is_set():
+            self._wake.set()
+            return
+        chunk = self._line.take(self.codec.rules.chunk)
+        if chunk is None:
+            return
+        self._set_pause()
+        frames = self._frames_of(chunk)
+        for number, frame in enumerate(frames):
+            try:
+                self._rest = begin(self.socket.send(frame))
+            except ConnectionError:
+                self._unsent = frames[number:]  # the task is told the same
+            else:
+                self._unsent = frames[number + 1 :]
+                if self._rest is None:
+                    continue
+            self._wake.set()
+            return
 
-    async def _send_line(self, line: AudioLine, wake: asyncio.Event, quiet: Alarm) -> bool:
-        """Whether the line has ended."""
+    async def send_audio(self) -> None:
+        """Send what the line gives until its end or until ``sending`` is unset. Raises ``ModelError``."""
         rules = self.codec.rules
-        while self.sending:
-            chunk = line.take(rules.chunk)
-            if chunk is None:
-                wake.clear()
-                if rules.keepalive:
-                    quiet.set(rules.keepalive)
-                await wake.wait()
-                if not quiet.rang:
-                    quiet.stop()
-                    continue
-                chunk = line.take_rest()
+        try:
+            while self.sending:
+                chunk = self._line.take(rules.chunk)
                 if chunk is None:
-                    await self._keep_alive()
-                    continue
-            await self._send_chunk(chunk)
-            if chunk.end:
-                return True
-        return False
+                    await self._more()
+                    if not self._pause.rang:
+                        continue
+                    chunk = self._line.take_rest()
+                    if chunk is None:
+                        await self._keep_alive()
+                        continue
+                await self._send_chunk(chunk)
+                if chunk.end:
+                    await self.finish()
+                    return
+        finally:
+            self._pause.close()
+
+    async def _more(self) -> None:
+        """Wait until there is something to do; ``send_now`` serves the line meanwhile."""
+        self._wake.clear()
+        self._set_pause()
+        self._waiting = True
+        try:
+            await self._wake.wait()
+        finally:
+            self._waiting = False
+            self._pause.stop()
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            await self._in_time(rest)
+        unsent, self._unsent = self._unsent, []
+        await self._send(unsent)
+
+    def _set_pause(self) -> None:
+        if keepalive := self.codec.rules.keepalive:
+            self._pause.set(keepalive)
 
     async def receive(self) -> None:
         """Hand over signals until the service has ended. Raises ``ModelError``."""
@@ -97,17 +134,20 @@ class STTLink:
     async def finish(self) -> None:
         """No more audio on this socket: ask for what is left."""
         self.sending, self.finishing = False, True
-        async with self._limited():
-            await self._send(self.codec.encode(EndAudio()))
+        await self._send(self.codec.encode(EndAudio()))
 
     async def aclose(self) -> None:
         await self.socket.close()
 
+    def _frames_of(self, chunk: Chunk) -> list[Frame]:
+        if not chunk.frames:
+            return []
+        self._sent(chunk.seconds)
+        pcm = b"".join([frame.data or bytes(2 * frame.samples) for frame in chunk.frames])
+        return self.codec.encode(Audio(self._at_rate(pcm)))
+
     async def _send_chunk(self, chunk: Chunk) -> None:
-        if chunk.frames:
-            pcm = b"".join([frame.data or bytes(2 * frame.samples) for frame in chunk.frames])
-            self._sent(chunk.seconds)
-            await self._send(self.codec.encode(Audio(self._at_rate(pcm))))
+        await self._send(self._frames_of(chunk))
         if chunk.flush and (frames := self.codec.encode(Finalize())):
             await self._send(frames)
             if self.codec.rules.answers:
@@ -135,24 +175,24 @@ class STTLink:
         assert isinstance(self._resampler, Resampler)
         return self._resampler.process(np.frombuffer(pcm, dtype="<i2")).astype("<i2").tobytes()
 
-    @asynccontextmanager
-    async def _limited(self) -> AsyncIterator[None]:
-        """Within the block a frame that the peer does not take in time ends it. Raises ``ModelError``."""
-        try:
-            async with asyncio.timeout(None) as block:
-                self._stuck = Alarm(lambda: block.reschedule(0.0))
-                try:
-                    yield
-                finally:
-                    self._stuck.close()
-        except TimeoutError:
-            raise ModelError(f"The service took no audio for {self._deadlines.send:g} s.") from None
-
     async def _send(self, frames: list[Frame]) -> None:
         for frame in frames:
-            self._stuck.set(self._deadlines.send)
             try:
-                await self.socket.send(frame)
+                rest = begin(self.socket.send(frame))
             except ConnectionError as error:
-                raise ending_error(self.codec, Closed(1006, str(error)), self._key) from None
-            self._stuck.stop()
+                raise self._lost(error) from None
+            if rest is not None:
+                await self._in_time(rest)
+
+    async def _in_time(self, rest: Awaitable[None]) -> None:
+        """The peer takes nothing at present: wait, but not for long."""
+        try:
+            async with asyncio.timeout(self._deadlines.send):
+                await rest
+        except TimeoutError:
+            raise ModelError(f"The service took no audio for {self._deadlines.send:g} s.") from None
+        except ConnectionError as error:
+            raise self._lost(error) from None
+
+    def _lost(self, error: ConnectionError) -> ModelError:
+        return ending_error(self.codec, Closed(1006, str(error)), self._key)

@@ -45,6 +45,8 @@ class WireSTTStream(STTStream):
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._links = 0
+        self._link: STTLink | None = None
+        """The present socket."""
         self._ready: STTLink | None = None
         """The next socket, opened ahead."""
         self._retiring: set[asyncio.Task[None]] = set()
@@ -70,8 +72,10 @@ class WireSTTStream(STTStream):
             self._unanswered += frame.duration
             if self._unanswered > self._deadlines.deaf:
                 self._deaf.set()
-        if frame.flush or self._line.waiting >= self._codec.rules.chunk - 1e-6:
+        if frame.flush or self._link is None:
             self._wake.set()
+        elif self._line.waiting >= self._codec.rules.chunk - 1e-6:
+            self._link.send_now()
 
     def end_input(self) -> None:
         self._line.end()
@@ -151,7 +155,8 @@ class WireSTTStream(STTStream):
             self._links,
             codec,
             socket,
-            self._line.times,
+            self._line,
+            self._wake,
             key=self._stt.key,
             deadlines=self._deadlines,
             said=self._said,
@@ -186,11 +191,12 @@ class WireSTTStream(STTStream):
         self._unanswered = 0.0
         self._stop_waiting()
         self._deaf.clear()
-        sending = asyncio.create_task(link.send_audio(self._line, self._wake), name="stt-send")
+        sending = asyncio.create_task(link.send_audio(), name="stt-send")
         receiving = asyncio.create_task(link.receive(), name="stt-receive")
         deaf = asyncio.create_task(self._deaf.wait(), name="stt-watch")
         ageing = asyncio.create_task(self._open_successor(link), name="stt-age")
         tasks: set[asyncio.Task[object]] = {sending, receiving, deaf, ageing}
+        self._link = link
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if receiving in done or sending in done:
@@ -214,6 +220,7 @@ class WireSTTStream(STTStream):
                 self._recover(f"the time of a connection to {self._stt.service.name} was up while the caller spoke")
             return True
         finally:
+            self._link = None
             self._stop_waiting()
             for task in tasks:
                 task.cancel()
