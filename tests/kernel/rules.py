@@ -10,7 +10,7 @@ from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.conversation import Call, CallOutput, Conversation, Message
 from antiphon.kernel.liveness import whose_move
-from antiphon.kernel.speech import RANK
+from antiphon.kernel.speech_order import RANK
 from tests.kernel.world import World
 
 
@@ -376,8 +376,21 @@ class Rules:
             if holder and self.world.asked_under.get(other.base) not in (None, holder):
                 continue  # it waits for the floor
             before = other.phase == "authorised" and other.ready() and RANK[other.priority] < RANK[mine.priority]
-            if before and not other.clip:
+            inside = other.base in self.world.asked_inside and mine.source == "reply" and mine.number < other.number
+            if before and not other.clip and not inside:
                 raise Broken("K8", f"{speech} plays before {other.id}")
+            if mine.base in self.world.asked_inside and self.before(mine.base, other, holder):
+                raise Broken("K8", f"{speech} plays before {other.id}, which its tool came of")
+
+    def before(self, asked: str, other: Any, holder: str) -> bool:
+        """Whether these are words of the step whose tool asked for the speech, or of one before it, ready to sound."""
+        step = self.steps.get(self.world.asked_inside[asked], "")
+        if other.phase != "authorised" or not other.ready() or self.world.kernel.state.agents.turns:
+            return False
+        if holder and self.world.asked_under.get(other.base) not in (None, holder):
+            return False
+        base, _, number = step.partition("#")
+        return other.base == base and int(other.id.partition("#")[2] or 1) <= int(number or 1)
 
     # --- the whole call ------------------------------------------------------------------------------------------
 

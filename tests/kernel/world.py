@@ -83,6 +83,7 @@ class World:
         self.tape: list[ev.Event] = []
         self.floors: dict[str, ev.Op] = {}
         self.asked_under: dict[str, str] = {}
+        self.asked_inside: dict[str, ev.Op] = {}
         self.behind: dict[str, ev.Event] = {}
 
     # --- time ----------------------------------------------------------------------------------------------------
@@ -117,6 +118,10 @@ class World:
         if isinstance(event, ev.SayAsked | ev.ReplyAsked) and event.hook is None:
             self.asked_under[event.speech] = event.floor
         state = self.kernel.state
+        if isinstance(event, ev.SayAsked | ev.ReplyAsked):
+            inside = event.hook or event.tool
+            if inside is not None and inside[1] in state.ops:
+                self.asked_inside[event.speech] = inside
         self.pairs.add((f"turn {state.turn.phase}", type(event).__name__))
         speech = state.speech.speeches.get(state.speech.current)
         self.pairs.add((f"speech {speech.phase if speech else 'none'}", type(event).__name__))
@@ -390,6 +395,10 @@ class World:
         if self.chance(0.2):
             self.at(t / 2, ev.ToolProgress(op=effect.op, message="half", tell=self.chance(0.5)))
             self.at(t / 2, ev.StepDone(op=effect.op, name="s", result="1"))
+        if self.chance(0.2):
+            self.number += 1
+            kind: Any = ev.SayAsked if self.chance(0.7) else ev.ReplyAsked
+            self.at(rng.choice((0.0, t / 2)), kind(speech=f"tool{self.number}", tool=effect.op))
         if self.chance(0.3):
             self.number += 1
             ask = f"floor{self.number}"

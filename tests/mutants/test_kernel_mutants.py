@@ -20,6 +20,7 @@ from antiphon.kernel import (
     reply,
     reply_turns,
     speech,
+    speech_order,
     tool_calls,
     tool_ends,
     turn_evidence,
@@ -193,9 +194,13 @@ def k7_a_fact_is_recorded_and_not_applied(patch: pytest.MonkeyPatch) -> None:
 def k8_last_come_first_served(patch: pytest.MonkeyPatch) -> None:
     def last(state: speech.SpeechState, view: Any) -> speech.Speech | None:
         waiting = [s for s in state.speeches.values() if s.phase == "authorised"]
-        return max(waiting, key=lambda s: (speech.RANK[s.priority], s.number), default=None)
+        return max(waiting, key=lambda s: (speech_order.RANK[s.priority], s.number), default=None)
 
-    patch.setattr(speech, "_first", last)
+    patch.setattr(speech_order, "first", last)
+
+
+def k8_a_tool_talks_before_the_words_that_it_came_of(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(speech_order, "is_behind", lambda *args: False)
 
 
 def k8_everybody_talks_into_the_floor(patch: pytest.MonkeyPatch) -> None:
@@ -225,6 +230,7 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K1", k1_a_clip_that_never_sounded_ends_a_silence),
     ("K7", k7_a_fact_is_recorded_and_not_applied),
     ("K8", k8_last_come_first_served),
+    ("K8", k8_a_tool_talks_before_the_words_that_it_came_of),
     ("K8", k8_everybody_talks_into_the_floor),
 )
 

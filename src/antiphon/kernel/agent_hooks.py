@@ -99,7 +99,9 @@ def on_resumed(state: AgentsState, event: Resumed, view: KernelState, out: Out) 
             greeted(state, hook, out)
             continue
         whose = "" if hook.op[1] == state.in_hook else hook.agent
-        again = call(state, hook.name, view, out, turn=hook.turn, text=hook.text, base=hook.base, agent=whose)
+        again = call(
+            state, hook.name, view, out, turn=hook.turn, text=hook.text, base=hook.base, agent=whose, behind=hook.behind
+        )
         again.awaited, again.opening, again.id = hook.awaited, hook.opening, hook.id
         if hook.op[1] == state.in_hook:
             state.in_hook = again.op[1]

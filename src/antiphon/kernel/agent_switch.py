@@ -53,7 +53,7 @@ def _enter(state: AgentsState, to: Next, view: KernelState, out: Out) -> None:
     if to.agent.key not in state.entered:
         state.entered.append(to.agent.key)
     if entry in ("", "greet") and to.agent.has_on_enter:
-        hook = call(state, "on_enter", view, out, base=to.base)
+        hook = call(state, "on_enter", view, out, base=to.base, behind=to.behind)
         hook.opening = entry == "greet" and not to.base
     elif entry == "silent":
         out.fact(ft.SilenceChosen(at=out.now, turn=0, reason="the new agent waits"))
@@ -81,7 +81,8 @@ def refusal(by: str, speech: str, view: KernelState) -> str:
 
 def on_handoff(state: AgentsState, signal: HandoffAsked, view: KernelState, out: Out) -> None:
     if state.phase == "here" and not any(frame.to is not None for frame in state.tasks):
-        _leave(state, Next(signal.agent, signal.base, signal.terms), view, out)
+        reply = view.reply.replies.get(signal.base)
+        _leave(state, Next(signal.agent, signal.base, signal.terms, reply.speech if reply else ""), view, out)
     else:
         out.signal(HandoffDone(signal.base, spoke=False))
 
@@ -103,7 +104,7 @@ def _leave(state: AgentsState, to: Next, view: KernelState, out: Out) -> None:
     state.switches += 1
     if state.current.has_on_exit:
         _hold_turns(view, out)
-        call(state, "on_exit", view, out)
+        call(state, "on_exit", view, out, behind=to.behind)
     else:
         left(state, view, out)
 

@@ -144,10 +144,18 @@ def _begin(state: AgentsState, wish: Wish, view: KernelState, out: Out) -> None:
     if wish.terms.entry == "silent":
         pass
     elif wish.agent.has_on_enter and wish.terms.entry != "continue":
-        call(state, "on_enter", view, out).opening = True
+        call(state, "on_enter", view, out, behind=_step(state, wish, view)).opening = True
     else:
         out.signal(OpeningAsked())
     next_turn(state, view, out)
+
+
+def _step(state: AgentsState, wish: Wish, view: KernelState) -> str:
+    """The step of whoever awaits it, whose words come first."""
+    hook = _hook(state, wish)
+    if hook is not None:
+        return hook.behind
+    return next((run.speech for run in view.tools.runs.values() if run.call_id == wish.call_id), "")
 
 
 def on_done(state: AgentsState, event: TaskDone, view: KernelState, out: Out) -> None:

@@ -38,7 +38,7 @@ MOVES: dict[tuple[str, str], str] = {
 
 class Hook(msgspec.Struct):
     """``awaited``: somebody's move depends on it. ``base``: the reply whose hand-off it greets for; ``opening``: where it
-    says nothing a reply is made. ``id``: the same for a new owner. ``tasks``: sub-dialogues that it awaits; ``again``: a new owner
+    says nothing a reply is made. ``behind``: the step whose words come before what it says. ``id``: the same for a new owner. ``tasks``: sub-dialogues that it awaits; ``again``: a new owner
     called it again."""
 
     name: str
@@ -47,6 +47,7 @@ class Hook(msgspec.Struct):
     turn: int = 0
     text: str = ""
     base: str = ""
+    behind: str = ""
     spoke: bool = False
     awaited: bool = True
     opening: bool = False
@@ -56,11 +57,12 @@ class Hook(msgspec.Struct):
 
 
 class Next(msgspec.Struct):
-    """``base``: the reply whose tool asked for it; ``ask``: of the application that did."""
+    """``base``: the reply whose tool asked for it, ``behind``: the step of that tool."""
 
     agent: AgentRef
     base: str = ""
     terms: Terms = Terms()
+    behind: str = ""
 
 
 class Wish(msgspec.Struct):
@@ -115,12 +117,14 @@ def move(state: AgentsState, cause: str) -> bool:
 
 def call(
     state: AgentsState, name: str, view: KernelState, out: Out, *, turn: int = 0, text: str = "", base: str = NOBODY,
-    agent: str = "",
+    agent: str = "", behind: str = "",
 ) -> Hook:  # fmt: skip
     """Call a hook, of the current agent where no other is named."""
     assert state.current is not None
     op = out.op("hook")
-    hook = state.hooks[op[1]] = Hook(name, op, agent or state.current.key, turn=turn, text=text, base=base)
+    hook = state.hooks[op[1]] = Hook(
+        name, op, agent or state.current.key, turn=turn, text=text, base=base, behind=behind
+    )
     hook.id = f"{op[0]}.{op[1]}"
     out.effect(CallHook(op=op, agent=hook.agent, hook=name, turn=turn, text=text))
     await_end(hook, view, out)

@@ -183,7 +183,7 @@ class ClearTurn(Event, frozen=True, kw_only=True, tag="turn.clear"):
 
 
 class SayAsked(Event, frozen=True, kw_only=True, tag="say"):
-    """``session.say``: the shell holds the text or audio source under ``speech``. ``hook``, ``floor``: inside
+    """``session.say``: the shell holds the text or audio source under ``speech``. ``hook``, ``tool``, ``floor``: inside
     which it was called, if any; ``question``: what holds for the answer, where the call brought settings of its own."""
 
     speech: str
@@ -191,6 +191,7 @@ class SayAsked(Event, frozen=True, kw_only=True, tag="say"):
     in_history: bool = True
     priority: Priority = "app"
     hook: Op | None = None
+    tool: Op | None = None
     floor: str = ""
     question: SessionPolicy | None = None
 
@@ -205,6 +206,7 @@ class ReplyAsked(Event, frozen=True, kw_only=True, tag="reply"):
     interruptible: bool = True
     priority: Priority = "app"
     hook: Op | None = None
+    tool: Op | None = None
     floor: str = ""
     question: SessionPolicy | None = None
 

@@ -65,7 +65,7 @@ MOVES: dict[tuple[str, str], str] = {
 
 class Reply(msgspec.Struct):
     """One chain. ``steps``: ids handed out; ``tool_steps``: of them, those that answered tool results. ``calls`` and
-    ``segments``: of the current step. ``audio``: all its audio is in the plane. ``interruptible``: of its speeches;
+    ``segments``: of the current step. ``audio``: all its audio is in the plane. ``interruptible``, ``behind``: of its speeches;
     ``question``: settings that hold for the answer to them. ``agent``: whose it is; ``last``: its agent's sub-dialogue is over, no
     step follows. ``settled``: its calls are, and the sub-dialogue on top of its agent is not over."""
 
@@ -80,6 +80,7 @@ class Reply(msgspec.Struct):
     priority: Priority = "reply"
     interruptible: bool = True
     floor: str = ""
+    behind: tuple[str, ...] = ()
     steps: int = 0
     tool_steps: int = 0
     attempt: int = 0
@@ -151,6 +152,7 @@ def begin(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:
         ReplyQueued(
             reply.speech, reply.base, "reply", reply.op, priority=reply.priority, interruptible=reply.interruptible,
             authorised=not speculative, after=reply.after, floor=reply.floor, question=reply.question,
+            behind=reply.behind,
         )
     )  # fmt: skip
     out.effect(

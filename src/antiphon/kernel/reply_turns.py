@@ -45,6 +45,7 @@ from antiphon.kernel.signals import (
     TurnContinued,
     TurnDropped,
 )
+from antiphon.kernel.speech_order import came_of
 from antiphon.turns.words import same_words
 
 if TYPE_CHECKING:
@@ -126,13 +127,9 @@ def on_committed(state: ReplyState, signal: TurnCommitted, view: KernelState, ou
     if base in state.replies:
         base = new_base(state, view)
     reply = state.replies[base] = Reply(
-        base,
-        turn=signal.turn,
-        after=signal.position,
-        priority=signal.priority,
-        interruptible=signal.interruptible,
-        floor=signal.floor,
-    )
+        base, turn=signal.turn, after=signal.position, priority=signal.priority, interruptible=signal.interruptible,
+        floor=signal.floor, behind=signal.behind,
+    )  # fmt: skip
     out.fact(ft.ReplyAdopted(at=out.now, turn=signal.turn, speech=base, speculative=False))
     if reply.interruptible and (_goes_on(view) or view.agents.turns):
         reply.phase = "held"
@@ -171,12 +168,9 @@ def on_reply_asked(state: ReplyState, event: ReplyAsked, view: KernelState, out:
     if event.user_text or event.media or event.speech in state.replies:
         return
     reply = state.replies[event.speech] = Reply(
-        event.speech,
-        priority=event.priority,
-        interruptible=event.interruptible,
-        floor=floor_of(event),
-        question=event.question,
-    )
+        event.speech, priority=event.priority, interruptible=event.interruptible, floor=floor_of(event),
+        behind=came_of(event, view), question=event.question,
+    )  # fmt: skip
     begin(state, reply, view, out)
 
 

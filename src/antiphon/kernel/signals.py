@@ -128,6 +128,7 @@ class TurnCommitted(Signal, frozen=True):
     priority: Priority = "reply"
     interruptible: bool = True
     floor: str = FREE
+    behind: tuple[str, ...] = ()
 
 
 class TurnDropped(Signal, frozen=True):
@@ -155,7 +156,8 @@ class TakeFloor(Signal, frozen=True):
 
 
 class ReplyQueued(Signal, frozen=True):
-    """A speech is being made. ``authorised``: False while it is a speculation. ``question``: settings for its answer."""
+    """A speech is being made. ``authorised``: False while it is a speculation. ``question``: settings for its answer.
+    ``behind``: the steps whose words come before it."""
 
     speech: str
     base: str
@@ -169,6 +171,7 @@ class ReplyQueued(Signal, frozen=True):
     clip: str = ""
     floor: str = ""
     question: SessionPolicy | None = None
+    behind: tuple[str, ...] = ()
 
 
 class ReplyAuthorised(Signal, frozen=True):
@@ -279,11 +282,10 @@ class TaskBegan(Signal, frozen=True):
 
 class TaskOver(Signal, frozen=True):
     """The sub-dialogue of ``agent`` is over: the agent that was left goes on. ``op``: of the tool or hook that awaited it,
-    if it still runs. ``unsaid``: nobody's reply goes on behind it by itself."""
+    if it still runs."""
 
     agent: str
     op: Op | None
-    unsaid: bool = False
 
 
 class OpeningAsked(Signal, frozen=True):

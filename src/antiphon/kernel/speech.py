@@ -1,7 +1,7 @@
 """Speech: what sounds, and what was heard of it. Owns the queue, the one speech on air, and its settling.
 
 Theory. Each speech runs ``queued > authorised > on air > (paused) > settling > done``. The queue is ordered by priority,
-FIFO inside one; one speech is on air; it goes there when it is authorised, has audio, and no gate is set. Heard is
+FIFO inside one (``speech_order``); one speech is on air; it goes there when it is authorised, has audio, and no gate is set. Heard is
 what the far end acknowledged: text reaches history once, when the speech has settled, cut at the word. Settling waits
 ``policy.settle`` for late acknowledgements, then what was acknowledged by then counts, marked as an estimate. Every
 pause ends by itself, and a speech whose acknowledgements stop is stopped. The ladder may speak while the speech on
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from antiphon.kernel import facts as ft
-from antiphon.kernel import floor, gates, ledger
+from antiphon.kernel import floor, gates, ledger, speech_order
 from antiphon.kernel.effects import Pause, Play, PlayCanned, Resume, SetReflex, Stop
 from antiphon.kernel.events import AckQuality, Op, Priority
 from antiphon.kernel.policy import SessionPolicy
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from antiphon.kernel.out import Out
     from antiphon.kernel.state import KernelState
 
-RANK: dict[str, int] = {"ladder": 0, "app": 1, "reply": 2, "background": 3}
 PAUSE_MAX = 3.5
 """Seconds after which a paused speech goes on, whoever paused it."""
 GRACE = 0.1
@@ -50,7 +49,7 @@ MOVES: dict[tuple[str, str], str] = {
 class Speech(msgspec.Struct):
     """``began``: session time at which it went on air (-1: never). ``total``: samples in all (-1: not known yet).
     ``position``: heard so far; ``paused_at``: samples that were out when the reflex paused it. ``outcome``:
-    how it will end if it is stopped. ``yielded``: paused for the ladder. ``question``: what holds for its answer."""
+    how it will end if it is stopped. ``behind``: the steps whose words come before it. ``yielded``: paused for the ladder. ``question``: what holds for its answer."""
 
     id: str
     base: str
@@ -65,6 +64,7 @@ class Speech(msgspec.Struct):
     attempt: int = 0
     clip: str = ""
     floor: str = ""
+    behind: tuple[str, ...] = ()
     segments: dict[int, ledger.Segment] = {}
     total: int = -1
     text_only: bool = False
@@ -164,7 +164,7 @@ def pick(state: SpeechState, view: KernelState, out: Out) -> None:
     current = state.speeches.get(state.current)
     if current is not None and current.sounding and not current.starving(out.now):
         return
-    speech = _first(state, view)
+    speech = speech_order.first(state, view)
     if speech is None or not speech.ready() or gates.SPEECH & view.gates.keys():
         return
     if current is not None and current.sounding:
@@ -180,11 +180,6 @@ def pick(state: SpeechState, view: KernelState, out: Out) -> None:
             out.timer("speech.gap", state.gap_until)
             return
     _play(state, speech, view, out)
-
-
-def _first(state: SpeechState, view: KernelState) -> Speech | None:
-    waiting = [s for s in state.speeches.values() if s.phase == "authorised" and not floor.kept_back(s.floor, view)]
-    return min(waiting, key=lambda s: (RANK[s.priority], s.number), default=None)
 
 
 def _yield(speech: Speech, out: Out) -> None:

@@ -31,6 +31,7 @@ from antiphon.kernel.speech import (
     move,
     stop,
 )
+from antiphon.kernel.speech_order import came_of
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -44,7 +45,7 @@ def on_queued(state: SpeechState, signal: ReplyQueued, view: KernelState, out: O
     speech = state.speeches[signal.speech] = Speech(
         signal.speech, signal.base, signal.source, state.made, priority=signal.priority,
         interruptible=signal.interruptible, in_history=signal.in_history, op=signal.op, after=signal.after,
-        clip=signal.clip, floor=signal.floor, question=signal.question,
+        clip=signal.clip, floor=signal.floor, question=signal.question, behind=signal.behind,
     )  # fmt: skip
     if signal.authorised:
         _authorise(state, speech, out)
@@ -80,6 +81,7 @@ def on_say(state: SpeechState, event: SayAsked, view: KernelState, out: Out) -> 
         ReplyQueued(
             event.speech, event.speech, "say", op, priority=event.priority, interruptible=event.interruptible,
             in_history=event.in_history, floor=floor_of(event), question=event.question,
+            behind=came_of(event, view),
         ),
         view,
         out,

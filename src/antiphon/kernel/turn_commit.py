@@ -11,6 +11,7 @@ from antiphon.kernel import facts as ft
 from antiphon.kernel.events import ReplyAsked
 from antiphon.kernel.floor import floor_of
 from antiphon.kernel.signals import TurnCommitted, TurnDropped, TurnReady
+from antiphon.kernel.speech_order import came_of
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -70,6 +71,7 @@ def on_reply_asked(state: TurnState, event: ReplyAsked, view: KernelState, out: 
         TurnCommitted(
             state.count, event.user_text, event.user_text, position, version, True,
             speech=event.speech, priority=event.priority, interruptible=event.interruptible, floor=floor_of(event),
+            behind=came_of(event, view),
         )
     )  # fmt: skip
 

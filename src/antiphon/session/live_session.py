@@ -30,7 +30,7 @@ from antiphon.session.shell import Shell
 from antiphon.session.speech_handle import SpeechHandle
 from antiphon.session.tasks import Tasks
 from antiphon.session.tool_sets import ToolSets
-from antiphon.session.user_code import current_floor, current_hook
+from antiphon.session.user_code import current_floor, current_hook, current_tool
 from antiphon.session.user_side import UserSide
 from antiphon.session.who_speaks import WhoSpeaks
 from antiphon.tools import stand_ins
@@ -98,6 +98,7 @@ class LiveSession(WhoSpeaks):
                 in_history=add_to_chat_ctx,
                 priority=priority,
                 hook=current_hook.get(),
+                tool=current_tool.get(),
                 floor=current_floor.get(),
                 question=question,
             )
@@ -135,6 +136,7 @@ class LiveSession(WhoSpeaks):
                 interruptible=allow_interruptions,
                 priority=priority,
                 hook=current_hook.get(),
+                tool=current_tool.get(),
                 floor=current_floor.get(),
                 question=question,
             )

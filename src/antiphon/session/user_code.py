@@ -33,6 +33,9 @@ from antiphon.tools.run_context import RunContext
 current_hook: contextvars.ContextVar[Op | None] = contextvars.ContextVar("antiphon_hook", default=None)
 """The hook that the running code is part of: calls made inside it carry its op."""
 
+current_tool: contextvars.ContextVar[Op | None] = contextvars.ContextVar("antiphon_tool", default=None)
+"""The tool call that the running code is part of: what it says carries its op."""
+
 current_floor: contextvars.ContextVar[str] = contextvars.ContextVar("antiphon_floor", default="")
 """The floor that the running tool holds: what it says meanwhile carries its id."""
 
@@ -154,6 +157,7 @@ class UserCode:
     async def _tool(self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], hand_over: HandOver) -> None:
         answer: dict[str, Any]
         task_host.set(self._dialogues.host(effect.op, "tool"))
+        current_tool.set(effect.op)
         try:
             arguments = tool.parse(effect.arguments)
             if self._gate.concerns(tool):
