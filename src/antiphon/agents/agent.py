@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from antiphon.agents.handoff import ContextPolicy, EntryMode
+from antiphon.agents.handoff import ContextPolicy, EntryMode, check_terms
 from antiphon.agents.instructions import Dynamic, Instructions
 from antiphon.agents.nodes import FlushSentinel, listen, speak, think
 from antiphon.audio.frames import AudioFrame
@@ -82,6 +83,7 @@ class Agent:
         self._turn_handling = turn_handling
         self.state = state
         self.language = language
+        check_terms(context, entry)
         self._context_policy, self._entry_mode = context, entry
         self._spoken = ""
         self._session: AgentSession[Any] | None = None
@@ -150,12 +152,16 @@ class Agent:
         tts: TTS | ModelChoice | str | None = NOT_GIVEN,
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = NOT_GIVEN,
     ) -> None:
-        """Other models or turn settings, on a live call: from the next request (STT: from now) on."""
-        for kind, model in (("stt", stt), ("llm", llm), ("tts", tts)):
-            if model is not NOT_GIVEN:
-                self.model_choices[kind] = model
+        """Other models or turn settings, on a live call: from the next request (STT: from now) on. Raises
+        ``ConfigurationError`` for settings that cannot hold: all is as it was then."""
+        after = copy.copy(self)
+        given = {"stt": stt, "llm": llm, "tts": tts}
+        after.model_choices = self.model_choices | {k: model for k, model in given.items() if model is not NOT_GIVEN}
         if turn_handling is not NOT_GIVEN:
-            self._turn_handling = turn_handling
+            after._turn_handling = turn_handling
+        if self._session is not None:
+            self._session.check_settings(after)
+        self.model_choices, self._turn_handling = after.model_choices, after._turn_handling
         if self._session is not None:
             self._session.agent_changed(self)
 

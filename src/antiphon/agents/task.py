@@ -7,8 +7,8 @@ from contextvars import ContextVar
 from typing import Any, Generic, Protocol, TypeVar, get_args, get_origin
 
 from antiphon.agents.agent import Agent
-from antiphon.agents.handoff import ContextPolicy
-from antiphon.errors import TaskError
+from antiphon.agents.handoff import ContextPolicy, check_agent, check_terms
+from antiphon.errors import ConfigurationError, TaskError
 
 T = TypeVar("T")
 
@@ -76,6 +76,7 @@ class AgentTask(Agent, Generic[T]):
         """Its one await begins."""
         if self._awaited:
             raise TaskError(f"Task {self.id!r} is awaited a second time.", hint="Make a new task for each await.")
+        check_terms(self.returns, None)
         self._awaited = True
 
 
@@ -89,6 +90,18 @@ class Outcome:
         if isinstance(self.value, Exception):
             raise self.value
         return self.value
+
+
+def check_takes_over(agent: Any) -> None:
+    """Raises ``ConfigurationError`` for what cannot have the conversation for good: a task ends, and nobody would come behind
+    it."""
+    check_agent(agent)
+    if isinstance(agent, AgentTask):
+        raise ConfigurationError(
+            f"{type(agent).__name__} is a task: when it is complete, nobody would speak behind it.",
+            hint=f"Await it in a tool or in on_enter: result = await {type(agent).__name__}(...); "
+            "application code writes: await session.run_task(task).",
+        )
 
 
 def result_type(task: AgentTask[Any]) -> Any:

@@ -98,7 +98,9 @@ class Directory:
     """Ids of conversation items that an agent does not read, because its own context stands for them."""
 
     def adopt(self, agent: Agent) -> AgentRef:
-        """Make an agent known; returns the kernel's reference of it. Two objects may not share an id."""
+        """Make an agent known; returns the kernel's reference of it. Two objects may not share an id. Raises
+        ``ConfigurationError`` where its settings cannot hold: it is not known then."""
+        policy = self.policy(agent)
         known = self.agents.get(agent.id)
         if known is not None and known is not agent:
             number = 2
@@ -110,7 +112,7 @@ class Directory:
         self.sets.open(agent.tools)
         return AgentRef(
             key=agent.id,
-            policy=self.policy(agent),
+            policy=policy,
             has_on_enter=overrides(agent, "on_enter"),
             has_on_exit=overrides(agent, "on_exit"),
             has_turn_hook=overrides(agent, "on_user_turn_completed"),

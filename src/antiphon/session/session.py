@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from antiphon.agents.agent import NOT_GIVEN, Agent
+from antiphon.agents.task import check_takes_over
 from antiphon.errors import ConfigurationError, NotSupportedError, SessionClosedError
 from antiphon.kernel import events as ev
 from antiphon.kernel.kernel import Kernel
@@ -143,6 +144,7 @@ class AgentSession(LiveSession, Generic[T]):
                 "LiveKit rooms are not served by this version.",
                 hint="Pass the JobContext or a LegSpec instead of room=.",
             )
+        check_takes_over(agent)
         side = self._ensure_side()
         user = Lane(asyncio.get_running_loop())
         composer = import_module("antiphon.worker.runtime")

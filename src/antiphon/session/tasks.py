@@ -62,6 +62,7 @@ class Tasks:
         except asyncio.CancelledError:
             if shell is self._session._shell:  # else a new owner goes on with the task
                 task._cancelled = True
+                self.speaking = {id: speaks for id, speaks in self.speaking.items() if speaks is not task}
                 shell.post(ev.TaskCancelled(ask=ask))
             raise
         finally:

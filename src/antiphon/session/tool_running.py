@@ -8,6 +8,7 @@ from typing import Any
 
 from antiphon.agents.agent import Agent
 from antiphon.agents.handoff import Handoff
+from antiphon.agents.task import check_takes_over
 from antiphon.chat.media import AudioContent, Content, ImageContent, split
 from antiphon.kernel.policy import AgentRef, Terms
 from antiphon.session.tool_host import run_off_loop
@@ -45,11 +46,12 @@ async def answer_of(value: Any, limit: int, hand_over: HandOver) -> dict[str, An
     reply = True
     if isinstance(value, ToolResult):
         value, reply = value.value, value.reply_required
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Agent):
+    if isinstance(value, tuple) and len(value) == 2 and _agent_or_class(value[0]):
         value = Handoff(value[0], result=value[1])
-    if isinstance(value, Agent):
+    if _agent_or_class(value):
         value = Handoff(value)
     if isinstance(value, Handoff):
+        check_takes_over(value.agent)
         agent, terms = await hand_over(value)
         output = f"Handed over to {agent.key}." if value.result is None else result_text(value.result, limit=limit)
         return {"output": output, "agent": agent, "terms": terms, "reply": reply}
@@ -59,6 +61,10 @@ async def answer_of(value: Any, limit: int, hand_over: HandOver) -> dict[str, An
         text, found, _ = split(media)
         return {"output": result_text(text, limit=limit), "media": found, "reply": reply}
     return {"output": result_text(value, limit=limit), "reply": reply}
+
+
+def _agent_or_class(value: Any) -> bool:
+    return isinstance(value, Agent) or (isinstance(value, type) and issubclass(value, Agent))
 
 
 def _media_in(value: Any) -> list[Content]:

@@ -4,12 +4,13 @@ call. Part of ``LiveSession``; what a change means the kernel decides."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from antiphon.agents.agent import NOT_GIVEN, Agent
 from antiphon.agents.handoff import ContextPolicy, EntryMode, Handoff
-from antiphon.agents.task import AgentTask
+from antiphon.agents.task import AgentTask, check_takes_over
 from antiphon.kernel import events as ev
 from antiphon.kernel.policy import AgentRef, Terms
 from antiphon.models.choice import ModelChoice
@@ -61,7 +62,9 @@ class WhoSpeaks:
         reason: str = "",
     ) -> asyncio.Future[bool]:
         """Hand over to ``agent``, on terms as in ``Handoff``. Returns at once; the future says whether it takes over: not where
-        another hand-off is under way, or where the conversation has been passed on too often without the caller."""
+        another hand-off is under way, or where the conversation has been passed on too often without the caller. Raises
+        ``ConfigurationError`` for a task, which is awaited instead, and for settings of the agent that cannot hold."""
+        check_takes_over(agent)
         handoff = Handoff(agent, context, entry, reason)
         ask, done = uuid.uuid4().hex, asyncio.get_running_loop().create_future()
         side = self._ensure_side()
@@ -100,16 +103,25 @@ class WhoSpeaks:
         tts: TTS | ModelChoice | str | None = NOT_GIVEN,
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = NOT_GIVEN,
     ) -> None:
-        """Other models or turn settings for the session, on a live call."""
-        self._running()
-        assert self._directory is not None
-        for kind, model in (("stt", stt), ("llm", llm), ("tts", tts)):
-            if model is not NOT_GIVEN:
-                self._directory.models[kind] = resolve(kind, model)
-        if turn_handling is not NOT_GIVEN:
-            self.turn_handling = self._directory.turn_handling = TurnHandlingOptions.of(turn_handling)
-        for agent in list(self._directory.agents.values()):
+        """Other models or turn settings for the session, on a live call. Raises ``ConfigurationError`` for settings that cannot
+        hold, alone or with those of an agent: all is as it was then."""
+        _, directory = self.running()
+        given = {"stt": stt, "llm": llm, "tts": tts}
+        models = {kind: resolve(kind, model) for kind, model in given.items() if model is not NOT_GIVEN}
+        turns = self.turn_handling if turn_handling is NOT_GIVEN else TurnHandlingOptions.of(turn_handling)
+        after = dataclasses.replace(directory, models=directory.models | models, turn_handling=turns)
+        agents = [one for one in directory.agents.values() if not (isinstance(one, AgentTask) and one.done())]
+        for agent in agents:
+            after.policy(agent)
+        directory.models.update(models)
+        self.turn_handling = directory.turn_handling = turns
+        for agent in agents:
             self.agent_changed(agent)
+
+    def check_settings(self, agent: Agent) -> None:
+        """Raises ``ConfigurationError`` where the agent's models or turn settings cannot hold here."""
+        if self._directory is not None:
+            self._directory.policy(agent)
 
     def agent_changed(
         self,
