@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from antiphon.chat.items import AgentHandoff, ChatMessage, FunctionCall, FunctionCallOutput
+from antiphon.errors import ConfigurationError
 from antiphon.testing.expect import RunAssert
 
 
@@ -101,3 +102,9 @@ def test_a_failure_says_what_it_found_and_shows_the_turn(expectation: Any, says:
 def test_a_turn_without_events_says_so() -> None:
     with pytest.raises(AssertionError, match="There were no events"):
         RunAssert(SimpleNamespace(user_input="hm", events=[])).next_event()
+
+
+@pytest.mark.parametrize("ask", ["next_event", "skip_next_event_if"])
+def test_a_type_of_event_that_does_not_exist_is_named(ask: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"no events of type 'nonsense'\. There are: message,"):
+        getattr(RunAssert(booked()), ask)(type="nonsense")

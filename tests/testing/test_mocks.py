@@ -152,6 +152,15 @@ async def test_runs_at_the_same_time_do_not_share_their_mocks() -> None:
     assert (await repeat(9, scenario, parallel=9)).passed == 9
 
 
+@pytest.mark.call
+async def test_a_mock_of_a_tool_that_nobody_has_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"'prize', which Shop did not have\. Its tools were: buy, price"):
+        await asked(Shop(), {"prize": 3, "price": 3})
+    with pytest.raises(ZeroDivisionError), mock_tools(Shop, {"prize": 3}):
+        await asked(Shop(), {})
+        raise ZeroDivisionError  # what went wrong in the block is what is raised
+
+
 def test_mistakes_are_named() -> None:
     with pytest.raises(ConfigurationError, match="takes 'colour'"), mock_tools(Shop, {"price": lambda colour: 1}):
         pass

@@ -66,7 +66,22 @@ async def test_only_so_many_run_at_once() -> None:
     assert most == 3 and asyncio.get_running_loop().time() - begun == pytest.approx(4.0)
 
 
-@pytest.mark.parametrize("options", [{"runs": 0}, {"parallel": 0}, {"at_least": 1.5}, {"scenario": lambda: None}])
+@pytest.mark.call
+async def test_a_run_that_never_ends_has_failed() -> None:
+    async def scenario(number: int) -> None:
+        if number == 1:
+            await asyncio.Event().wait()
+
+    with pytest.raises(AssertionError) as failure:
+        await repeat(3, scenario, timeout=30.0)
+    assert "2 of 3 runs passed" in str(failure.value)
+    assert "TimeoutError: The run took longer than 30 s." in str(failure.value)
+    assert asyncio.get_running_loop().time() < 60.0
+
+
+@pytest.mark.parametrize(
+    "options", [{"runs": 0}, {"parallel": 0}, {"timeout": 0.0}, {"at_least": 1.5}, {"scenario": lambda: None}]
+)
 @pytest.mark.call
 async def test_mistakes_are_named(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

@@ -21,6 +21,7 @@ from antiphon.session.directory import SaySource
 from antiphon.session.dynamic_instructions import DynamicInstructions
 from antiphon.session.lanes import Inlet, Lane, across
 from antiphon.session.reply_pipe import ReplyPipe, Thought
+from antiphon.tools import stand_ins
 
 if TYPE_CHECKING:
     from antiphon.session.bindings import Bound
@@ -81,6 +82,7 @@ class Speaking:
         bound = self._shell.bound
         request = self._shell.directory.request(effect.speech)
         tools = self._shell.directory.tools_for(bound, request) if effect.tools else []
+        stand_ins.offered(self._shell.session.scope, bound.agent, (tool.name for tool in bound.tools))
         context = self._shell.directory.prompt(bound, self._shell.kernel.state, effect.turn_text, request)
         settings = ModelSettings(tool_choice=request.tool_choice if effect.tools else "none")
         agent, llm = bound.agent, bound.llm

@@ -18,6 +18,7 @@ from antiphon.chat.items import (
     FunctionCallOutput,
     Role,
 )
+from antiphon.errors import ConfigurationError
 
 EventType = Literal["message", "function_call", "function_call_output", "agent_handoff", "agent_config_update"]
 Arguments = Mapping[str, Any] | Callable[[dict[str, Any]], Any]
@@ -108,6 +109,13 @@ def _agent(wanted: str | type[Any]) -> str:
 
 def _name(function: Any) -> str:
     return str(getattr(function, "__name__", function)).replace("<lambda>", "the given function")
+
+
+def kind_named(name: str) -> type[Any]:
+    """Raises ``ConfigurationError`` for a type of event that does not exist."""
+    if name not in KINDS:
+        raise ConfigurationError(f"There are no events of type {name!r}.", hint=f"There are: {', '.join(KINDS)}.")
+    return KINDS[name]
 
 
 def kind_of(event: ChatItem) -> str:

@@ -111,11 +111,13 @@ class RunAssert(EventRangeAssert):
         return EventAssert(event, self._events, index % len(self._events), self._asked)
 
     def next_event(self, *, type: EventType | None = None) -> EventAssert:
-        """The next event; with ``type`` the next one of that type, those before it are passed over."""
+        """The next event; with ``type`` the next one of that type, those before it are passed over. Raises
+        ``ConfigurationError`` for a type that does not exist."""
+        kind = None if type is None else ck.kind_named(type)
         while self._next < len(self._events):
             event, index = self._events[self._next], self._next
             self._next += 1
-            if type is None or isinstance(event, ck.KINDS[type]):
+            if kind is None or isinstance(event, kind):
                 return EventAssert(event, self._events, index, self._asked)
         wanted = f"another {type.replace('_', ' ')}" if type else "another event"
         raise AssertionError(f"Expected {wanted}, and there is none.\n{ck.listing(self._events)}")
@@ -134,11 +136,13 @@ class RunAssert(EventRangeAssert):
         name: str | None = None,
         contains: str | None = None,
     ) -> EventAssert | None:
-        """Pass over the next event if it is such a one; returns it, or nothing."""
+        """Pass over the next event if it is such a one; returns it, or nothing. Raises ``ConfigurationError`` for a type that
+        does not exist."""
+        kind = ck.kind_named(type)
         if self._next >= len(self._events):
             return None
         event = self._events[self._next]
-        if not isinstance(event, ck.KINDS[type]):
+        if not isinstance(event, kind):
             return None
         if isinstance(event, ChatMessage) and ck.is_message(event, role, contains):
             return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +36,7 @@ class MockedTools:
     def __init__(self, agent: type[Agent] | Agent, mocks: Mapping[str, Any]) -> None:
         self.calls: list[MockedCall] = []
         self._agent, self._mocks = agent, dict(mocks)
+        self._offered: set[str] = set()
 
     def calls_of(self, name: str) -> list[MockedCall]:
         """The calls of one tool. Raises ``ConfigurationError`` for a tool that is not mocked."""
@@ -45,10 +46,26 @@ class MockedTools:
             )
         return [call for call in self.calls if call.name == name]
 
+    def _mocks_for(self, agent: Any) -> bool:
+        return isinstance(agent, self._agent) if isinstance(self._agent, type) else agent is self._agent
+
+    def offered(self, agent: Any, tools: Collection[str]) -> None:
+        if self._mocks_for(agent):
+            self._offered.update(tools)
+
+    def check_offered(self) -> None:
+        """Raises ``ConfigurationError`` for a mock of a tool that no agent had. Where none of them was asked nothing is known."""
+        kind = self._agent if isinstance(self._agent, type) else type(self._agent)
+        known = self._offered | {tool.name for tool in _own_tools(kind)}
+        unknown = sorted(self._mocks.keys() - known)
+        if unknown and self._offered:
+            raise ConfigurationError(
+                f"mock_tools mocks {', '.join(map(repr, unknown))}, which {kind.__name__} did not have.",
+                hint=f"Its tools were: {', '.join(sorted(known))}.",
+            )
+
     def stand_in(self, agent: Any, tool: str) -> stand_ins.StandIn | None:
-        if not (isinstance(agent, self._agent) if isinstance(self._agent, type) else agent is self._agent):
-            return None
-        if tool not in self._mocks:
+        if tool not in self._mocks or not self._mocks_for(agent):
             return None
 
         async def mocked(arguments: dict[str, Any], context: RunContext[Any]) -> Any:
@@ -73,7 +90,8 @@ def mock_tools(agent: type[Agent] | Agent, mocks: Mapping[str, Any]) -> Iterator
     ``agent``: an agent, or a class of agents; also for tools of the session, toolsets and MCP servers that they use. A mock is
     a function (sync, then in a thread, or async) of those of the tool's arguments that it names, and of ``ctx`` where it
     wants the ``RunContext``; an exception to raise; or a value to return. The innermost one counts. Raises
-    ``ConfigurationError`` for a function that asks for an argument the tool does not have."""
+    ``ConfigurationError`` for a function that asks for an argument the tool does not have; and at the end of the block for a
+    tool that none of the agents was offered, where any was offered tools at all."""
     kind = agent if isinstance(agent, type) else type(agent)
     if not issubclass(kind, Agent):
         raise ConfigurationError(
@@ -84,6 +102,7 @@ def mock_tools(agent: type[Agent] | Agent, mocks: Mapping[str, Any]) -> Iterator
     made = MockedTools(agent, mocks)
     with stand_ins.registered(made):
         yield made
+    made.check_offered()
 
 
 def _is_exception(mock: Any) -> bool:

@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "pass_rate(runs=10, at_least=1.0, parallel=4): run an async test so many times; this share of the runs has to pass",
+        "pass_rate(runs=10, at_least=1.0, parallel=4, timeout=120): run an async test so often; this share of the runs has to pass",
     )
     config.stash[_RATES] = []
 

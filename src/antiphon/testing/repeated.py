@@ -23,6 +23,9 @@ from antiphon.tools import stand_ins
 PARALLEL = 4
 """Runs at a time, unless told otherwise: providers limit how many requests they take at once."""
 
+TIMEOUT = 120.0
+"""Seconds that one run may take, unless told otherwise: a service that does not answer must not hold up the others for ever."""
+
 SHOWN = 5
 """Failures whose whole text is shown; the others are counted by their first line."""
 
@@ -69,14 +72,20 @@ class PassRate:
 
 
 async def repeat(
-    runs: int, scenario: Callable[..., Awaitable[Any]], *, at_least: float = 1.0, parallel: int = PARALLEL
+    runs: int,
+    scenario: Callable[..., Awaitable[Any]],
+    *,
+    at_least: float = 1.0,
+    parallel: int = PARALLEL,
+    timeout: float = TIMEOUT,
 ) -> PassRate:
-    """Run ``scenario`` ``runs`` times, at most ``parallel`` at a time; a run that raises has failed.
+    """Run ``scenario`` ``runs`` times, at most ``parallel`` at a time; a run that raises, or takes longer than ``timeout``
+    seconds, has failed.
 
     ``scenario``: a coroutine function without arguments, or of the run's number. ``at_least``: share of the runs that has to
     pass, 0 to 1. Prints the rate and the failures to standard output and returns them; raises ``AssertionError`` with them
     where too few pass."""
-    rate = await measured(runs, scenario, at_least=at_least, parallel=parallel)
+    rate = await measured(runs, scenario, at_least=at_least, parallel=parallel, timeout=timeout)
     sys.stdout.write(f"{rate}\n")
     if not rate.enough:
         raise AssertionError(str(rate))
@@ -84,13 +93,18 @@ async def repeat(
 
 
 async def measured(
-    runs: int, scenario: Callable[..., Awaitable[Any]], *, at_least: float = 1.0, parallel: int = PARALLEL
+    runs: int,
+    scenario: Callable[..., Awaitable[Any]],
+    *,
+    at_least: float = 1.0,
+    parallel: int = PARALLEL,
+    timeout: float = TIMEOUT,
 ) -> PassRate:
     """As ``repeat``, without a word and whatever comes of it."""
-    if runs < 1 or parallel < 1 or not 0.0 <= at_least <= 1.0:
+    if runs < 1 or parallel < 1 or not 0.0 <= at_least <= 1.0 or not timeout > 0.0:
         raise ConfigurationError(
-            f"repeat(runs={runs}, at_least={at_least}, parallel={parallel}) means nothing.",
-            hint="runs and parallel are 1 or more, at_least is a share from 0 to 1.",
+            f"repeat(runs={runs}, at_least={at_least}, parallel={parallel}, timeout={timeout}) means nothing.",
+            hint="runs and parallel are 1 or more, at_least is a share from 0 to 1, timeout is more than 0 s.",
         )
     if not inspect.iscoroutinefunction(scenario):
         raise ConfigurationError(
@@ -102,10 +116,13 @@ async def measured(
     async def one(number: int) -> Failure | None:
         async with seats:
             with stand_ins.scoped(uuid.uuid4().hex):
+                limit = asyncio.timeout(timeout)
                 try:
-                    await (scenario(number) if numbered else scenario())
+                    async with limit:
+                        await (scenario(number) if numbered else scenario())
                 except Exception as exc:
-                    return Failure(number, exc, _text(exc))
+                    error = TimeoutError(f"The run took longer than {timeout:g} s.") if limit.expired() else exc
+                    return Failure(number, error, _text(error))
         return None
 
     async with asyncio.TaskGroup() as group:

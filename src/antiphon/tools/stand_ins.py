@@ -7,7 +7,7 @@ belongs to the scope it was made in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -22,6 +22,9 @@ class Source(Protocol):
     """Knows stand-ins by the agent whose model makes the call, and the tool's name."""
 
     def stand_in(self, agent: Any, tool: str) -> StandIn | None: ...
+
+    def offered(self, agent: Any, tools: Collection[str]) -> None:
+        """These are the tools that the agent's model has."""
 
 
 _scope: ContextVar[str] = ContextVar("antiphon_stand_ins", default="")
@@ -63,3 +66,11 @@ def find(scope: str, agent: Any, tool: str) -> StandIn | None:
         if found is not None:
             return found
     return None
+
+
+def offered(scope: str, agent: Any, tools: Iterable[str]) -> None:
+    """Tell what the agent's model is offered."""
+    if sources := _sources.get(scope):
+        names = set(tools)
+        for source in sources:
+            source.offered(agent, names)
