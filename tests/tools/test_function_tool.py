@@ -139,3 +139,22 @@ def test_docstring_styles(text: str) -> None:
 
     function.__doc__ = text
     assert describe(function) == ("Do it.", {"a": "first", "b": "second line"})
+
+
+def test_a_method_has_self() -> None:
+    class Renamed(Agent):
+        @function_tool
+        async def book(this, day: str) -> str:  # noqa: N805
+            """Book."""
+            return day
+
+    class Forgotten(Agent):
+        @function_tool
+        async def now() -> str:  # type: ignore[misc]
+            """The time."""
+            return "noon"
+
+    for kind, says in ((Renamed, "tool 'book' of Renamed is this"), (Forgotten, "is missing")):
+        with pytest.raises(ConfigurationError, match=says) as raised:
+            kind(instructions="x")
+        assert "Name it self" in str(raised.value)

@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "pass_rate(runs=10, at_least=1.0, parallel=4, timeout=120): run an async test so often; this share of the runs has to pass",
+        "pass_rate(runs=10, at_least=1.0, parallel=4, timeout=600): run an async test so often; this share of the runs has to pass",
     )
     config.stash[_RATES] = []
 
@@ -109,19 +109,24 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     seed = int(drawn)
     limit = float(marker.kwargs.get("limit", 7_200.0)) if marker is not None else 7_200.0
     with fixed_ids(seed), _loop_of(pyfuncitem, seed, limit) as loop:
-        once = pyfuncitem.obj(**arguments) if repeated is None else _repeated(pyfuncitem, repeated, arguments)
+        once = (
+            pyfuncitem.obj(**arguments)
+            if repeated is None
+            else _repeated(pyfuncitem, repeated, arguments, timeout=limit)
+        )
         loop.run_until_complete(once)
     return True
 
 
-async def _repeated(item: pytest.Function, marker: pytest.Mark, arguments: dict[str, Any]) -> None:
-    """The test as often as its marker says; how often it passed is shown at the end of the run."""
+async def _repeated(item: pytest.Function, marker: pytest.Mark, arguments: dict[str, Any], **options: float) -> None:
+    """The test as often as its marker says; how often it passed is shown at the end of the run. ``options``: of ``repeat``,
+    where the marker does not say."""
     from antiphon.testing.repeated import measured
 
     async def scenario() -> None:
         await item.obj(**arguments)
 
-    rate = await measured(scenario=scenario, **{"runs": 10, **marker.kwargs})
+    rate = await measured(scenario=scenario, **{"runs": 10, **options, **marker.kwargs})
     item.config.stash[_RATES].append(f"{rate.passed}/{rate.runs} {item.nodeid}")
     item.add_report_section("call", "pass rate", str(rate))
     if not rate.enough:

@@ -23,7 +23,7 @@ from antiphon.tools import stand_ins
 PARALLEL = 4
 """Runs at a time, unless told otherwise: providers limit how many requests they take at once."""
 
-TIMEOUT = 120.0
+TIMEOUT = 600.0
 """Seconds that one run may take, unless told otherwise: a service that does not answer must not hold up the others for ever."""
 
 SHOWN = 5

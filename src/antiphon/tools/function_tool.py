@@ -221,12 +221,26 @@ def function_tool(function: Callable[..., Any] | None = None, **options: Unpack[
 
 
 def find_function_tools(owner: object) -> list[FunctionTool]:
-    """The tools defined as methods of ``owner``'s class, bound to it, in the order of definition."""
+    """The tools defined as methods of ``owner``'s class, bound to it, in the order of definition. Raises
+    ``ConfigurationError`` for a method without ``self``."""
     found: dict[str, FunctionTool] = {}
     for kind in reversed(type(owner).__mro__):
         for name, value in vars(kind).items():
             if isinstance(value, FunctionTool):
+                _check_method(kind, name, value.function)
                 found[name] = value.__get__(owner, kind)
             elif name in found:
                 del found[name]
     return list(found.values())
+
+
+def _check_method(kind: type, name: str, function: Callable[..., Any]) -> None:
+    """Its first parameter is the object it is a method of: under another name the model would be asked for it."""
+    if isinstance(function, staticmethod):
+        return
+    first = next(iter(inspect.signature(function).parameters.values()), None)
+    if first is None or (first.name != "self" and first.kind is not first.VAR_POSITIONAL):
+        raise ConfigurationError(
+            f"The first parameter of tool {name!r} of {kind.__name__} is {first.name if first else 'missing'}.",
+            hint="Name it self.",
+        )
