@@ -80,6 +80,14 @@ class AgentTask(Agent, Generic[T]):
         self._awaited = True
 
 
+class TaskLeft(Exception):  # noqa: N818  (a way out, not a failure)
+    """The caller leaves a task of a group: for another one (``to``; empty: on to the next), with words that may answer it."""
+
+    def __init__(self, to: str = "", said: str = "") -> None:
+        super().__init__(to, said)
+        self.to, self.said = to, said
+
+
 class Outcome:
     """What a task came to."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from antiphon.agents.handoff import ContextPolicy, Handoff
-from antiphon.agents.task import AgentTask, Outcome, result_type
+from antiphon.agents.task import AgentTask, Outcome, TaskLeft, result_type
 from antiphon.chat.context import ChatContext
 from antiphon.errors import SessionClosedError, TaskCancelledError, TaskDeclinedError, TaskError
 from antiphon.kernel import events as ev
@@ -107,7 +107,8 @@ class Tasks:
             task._outcome = outcome
         value, is_error = outcome.value, isinstance(outcome.value, Exception)
         if is_error:
-            value = {"error": type(value).__name__, "message": str(value)}
+            way = {"to": value.to, "said": value.said} if isinstance(value, TaskLeft) else {}
+            value = {"error": type(value).__name__, "message": str(value), **way}
         done = ev.TaskDone(task=id, result=as_json(value) or "null", is_error=is_error)
         returns = tasks[0].returns
         if returns is not None and returns.kind == "summary":
@@ -151,6 +152,8 @@ def _recorded(task: AgentTask[Any], text: str, is_error: bool) -> Any:
     """A result out of the log, where the object that had it is gone."""
     value = json.loads(text)
     if is_error:
+        if "to" in value:
+            return TaskLeft(value["to"], value["said"])
         known = TaskDeclinedError if value.get("error") == "TaskDeclinedError" else TaskError
         return known(value.get("message", ""))
     kind = result_type(task)
