@@ -1,11 +1,11 @@
 """An agent with the tools of two MCP servers: the time of day anywhere, and a folder of files.
 
-    python examples/mcp_tools.py console                                      talk with it
-    python examples/mcp_tools.py console --text                               type instead
-    python examples/mcp_tools.py console --wav examples/mcp_callers/*.wav     a recorded caller
+    python examples/mcp_tools.py console                                    talk with it
+    python examples/mcp_tools.py console --text                             type instead
+    python examples/mcp_tools.py console --wav examples/mcp_callers/*.wav   a recorded caller
 
-Needs: pip install 'antiphon[local,mcp]' mcp-server-time. The files are served where npm's server-filesystem is installed
-(scripts/install-test-servers).
+Needs: pip install 'antiphon[local,console,mcp]' mcp-server-time. The files are served where npm's server-filesystem
+is installed (scripts/install-test-servers).
 """
 
 import sys

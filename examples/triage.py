@@ -1,10 +1,10 @@
 """A front desk that finds out what the caller needs and hands over to one of three specialists, each with its own tool.
 
-    python examples/triage.py console          talk with it
-    python examples/triage.py console --text   type instead
-    python examples/triage.py console --wav examples/triage_callers/1-bill.wav
+    python examples/triage.py console                                       talk with it
+    python examples/triage.py console --text                                type instead
+    python examples/triage.py console --wav examples/triage_callers/*.wav   recorded callers
 
-Needs: pip install 'antiphon[local]'. What was said goes along to billing and repairs; sales gets the last turn. Each
+Needs: pip install 'antiphon[local,console]'. What was said goes along to billing and repairs; sales gets the last turn. Each
 specialist can hand back to the desk, which goes on as it was left.
 """
 
