@@ -222,6 +222,35 @@ def test_no_storm_of_attempts() -> None:
     assert len(simulator.clients) == 1 + len(stt.retry.delays)
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("kind", ["abort", "close", "silent"])
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_service_that_answers_and_then_breaks_each_time_is_given_up(model: str, kind: Any, after: int) -> None:
+    """An answer alone is no work done: the same words come again on each connection, and no final ever does."""
+    simulator = DeepgramSimulator([ORDER], faults=FaultScript.of(Fault(kind, clients=None, after=after)))
+    with virtual_loop(0) as loop:
+        stt = deepgram.STT(model, api_key="k", connector=MemoryConnector(simulator))
+        with pytest.raises(ModelError) as caught:
+            loop.run_until_complete(hear(stt))
+    assert caught.value.retryable
+    assert len(simulator.clients) <= 1 + len(stt.retry.delays)
+
+
+def test_a_service_that_settles_a_little_on_each_connection_is_kept_and_asked_more_slowly() -> None:
+    """Each connection gives some finals and breaks soon after: no word is lost, and the waits grow."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(seconds)
+
+    recording = Recording.of(*(f"number {n}" for n in range(12)), pause=0.8)
+    heard = run("nova-3", Fault("abort", clients=None, after=6), recording=recording, sleep=sleep)
+    assert heard.text == " ".join(word.text for word in recording.words) and heard.lost == 0.0
+    assert heard.stt.usage.lost > len(heard.stt.retry.delays)
+    assert waits[:3] == pytest.approx([0.1, 0.3, 1.0], rel=0.3) and min(waits[3:]) >= 1.0
+
+
 def test_a_wait_that_the_service_asks_for_is_kept_or_the_service_is_given_up() -> None:
     assert run("nova-3", Fault("refuse", status=429, retry_after=1.5)).text == TEXT
     with pytest.raises(ModelError) as caught:

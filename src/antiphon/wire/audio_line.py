@@ -141,10 +141,13 @@ class AudioLine:
 
     # --- back ----------------------------------------------------------------------------------------------------------
 
-    def covered(self, until: float) -> None:
-        """Audio captured before ``until`` need not be sent again."""
+    def covered(self, until: float) -> bool:
+        """Audio captured before ``until`` need not be sent again. Whether there was any, other than silence."""
+        heard = False
         while self._next and self._frames[0].at + self._frames[0].duration <= until + 1e-3:
+            heard = heard or (self._frames[0].speech is not False and not self._frames[0].flush)
             self._drop_first()
+        return heard
 
     def rewind(self) -> float:
         """Another socket begins: everything not covered is to be sent again, but for silence that nothing follows.

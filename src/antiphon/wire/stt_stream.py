@@ -27,7 +27,7 @@ ROLL_AT, ROLL_LATE = 0.9, 0.98
 QUIET = 1.0
 """Seconds of silence that make a quiet moment."""
 STABLE = 5.0
-"""Seconds after which a socket that is lost counts as a new trouble, not as one more attempt."""
+"""Seconds after which a socket that is lost counts as a new trouble, where it has done its work until then."""
 _EDGES = {"start": "turn_start", "likely": "turn_likely", "end": "turn_end"}
 logger = logging.getLogger("antiphon")
 
@@ -51,7 +51,8 @@ class WireSTTStream(STTStream):
         """The next socket, opened ahead."""
         self._retiring: set[asyncio.Task[None]] = set()
         self._unanswered = 0.0
-        self._answered = False
+        self._progress = False
+        """Whether the present socket has settled any of the caller's audio: one that only answers and breaks has not."""
         self._answer_due: asyncio.TimerHandle | None = None
         self._deaf = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -128,17 +129,22 @@ class WireSTTStream(STTStream):
         loop = asyncio.get_running_loop()
         trouble, attempt = -1.0, 0
         while True:
-            began, link = loop.time(), None
+            link: STTLink | None = None
+            self._progress = False
             try:
                 link = self._take_ready() or await self._connect(self._codec)
                 self._tell_loss()
-                self._answered = False
                 if not await self._use(link):
                     return
                 trouble = -1.0
             except ModelError as error:
-                if trouble < 0 or (link is not None and (self._answered or loop.time() - began >= STABLE)):
-                    trouble, attempt = loop.time(), 0
+                lasted = link is not None and loop.time() - link.opened >= STABLE
+                if trouble < 0 or (lasted and (self._progress or not self._unsettled)):
+                    attempt = 0
+                if trouble < 0 or lasted or self._progress:
+                    trouble = loop.time()
+                if self._progress:  # it is not given up, yet asked the more slowly the more often it breaks
+                    attempt = min(attempt, max(0, len(self._stt.retry.delays) - 1))
                 wait = self._stt.retry.wait(error, attempt=attempt, elapsed=loop.time() - trouble)
                 if wait is None:
                     raise
@@ -236,16 +242,20 @@ class WireSTTStream(STTStream):
             async with asyncio.timeout(self._deadlines.finish):
                 await asyncio.shield(receiving)
         except TimeoutError:
-            if self._segments.open or self._line.speech_left:
+            if self._unsettled:
                 raise ModelError(f"{self._stt.service.name} did not give the last final.") from None
 
     def _ended(self, link: STTLink) -> None:
         """The service has ended the socket politely. If not all that was spoken has been settled it is asked once more; if it
         ends like that again, there are no more words."""
-        unsettled = self._segments.open or self._line.speech_left
-        if not link.finishing or (unsettled and not self._asked_again):
+        if not link.finishing or (self._unsettled and not self._asked_again):
             self._asked_again = link.finishing
             raise ModelError(f"{self._stt.service.name} ended the recognition early.")
+
+    @property
+    def _unsettled(self) -> bool:
+        """Whether something was said that no final covers."""
+        return self._segments.open or self._line.speech_left
 
     # --- growing old ---------------------------------------------------------------------------------------------------
 
@@ -295,15 +305,13 @@ class WireSTTStream(STTStream):
         if isinstance(signal, Heard):
             self._heard_something()
             covered = self._segments.heard(link.number, link.times, signal)
-            if link.times is self._line.times:
-                self._line.covered(covered)
+            self._settled(link, covered)
         elif isinstance(signal, TurnEdge):
             self._heard_something()
             self._give(STTEvent(kind=_EDGES[signal.kind]))  # type: ignore[arg-type]
         elif isinstance(signal, Covered):
             self._heard_something()
-            if link.times is self._line.times:
-                self._line.covered(link.times.captured(signal.until))
+            self._settled(link, link.times.captured(signal.until))
         elif isinstance(signal, AudioUsage):
             self._stt.usage.billed_seconds += signal.seconds - link.billed
             link.billed = signal.seconds
@@ -312,6 +320,10 @@ class WireSTTStream(STTStream):
                 self._heard_something()
             else:
                 logger.debug("%s: notice %s %s", self._stt, signal.code, signal.message)
+
+    def _settled(self, link: STTLink, until: float) -> None:
+        if link.times is self._line.times and self._line.covered(until):
+            self._progress = True
 
     def _asked_for_final(self) -> None:
         """A service that hears answers that soon; one whose caller says little would be found deaf too late by that alone."""
@@ -322,7 +334,6 @@ class WireSTTStream(STTStream):
     def _heard_something(self) -> None:
         self._unanswered = 0.0
         self._stop_waiting()
-        self._answered = True
 
     def _stop_waiting(self) -> None:
         if self._answer_due is not None:

@@ -52,6 +52,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("bursts", "latency", SPEECH, "whole", None, "everything comes at once"),
     Fault("breaks", "close", ALL, "either", True, "the connection is reset in the middle"),
     Fault("breaks_always", "close", SPEECH, "error", True, "the connection is reset each time"),
+    Fault("answers_and_breaks", "close", SPEECH, "error", True, "the connection answers and is then reset, each time"),
     Fault("ends_early", "close", ALL, "either", None, "it ends in the middle as if it were done"),
     Fault("close_1011", "close", SPEECH, "either", None, "the service closes in the middle for a fault of its own"),
     Fault("close_1008", "close", SPEECH, "either", None, "the service closes in the middle for a rule of its own"),

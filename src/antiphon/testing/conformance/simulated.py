@@ -30,6 +30,7 @@ SOCKET_FAULTS: dict[str, tuple[Fault, ...]] = {
     "stalls": (Fault("silent", after=AMID),),
     "breaks": (Fault("abort", after=AMID),),
     "breaks_always": (Fault("abort", None),),
+    "answers_and_breaks": (Fault("abort", None, after=AMID),),
     "ends_early": (Fault("close", after=AMID, code=1000),),
     "close_1011": (Fault("close", after=AMID, code=1011),),
     "close_1008": (Fault("close", after=AMID, code=1008),),
