@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from antiphon import FallbackAdapter
+from antiphon.audio.frames import FLUSH
+from antiphon.models.fallback_stt import FallbackSTT
 from antiphon.models.stt import STT
 from antiphon.models.tts import TTS
 from antiphon.providers import cartesia, deepgram
@@ -19,7 +22,7 @@ from antiphon.testing.conformance.running import left_behind
 from antiphon.testing.conformance.simulated import SOCKET_FAULTS
 from antiphon.testing.conformance.stt_checks import recognised
 from antiphon.testing.conformance.tts_checks import FIRST, SECOND, speak
-from antiphon.testing.simulators import FaultScript, MemoryConnector, Simulator
+from antiphon.testing.simulators import Fault, FaultScript, MemoryConnector, Simulator
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 from antiphon.testing.simulators.deepgram import DeepgramSimulator
 from antiphon.testing.simulators.recording import Recording
@@ -63,6 +66,46 @@ def test_two_recognisers_hear_every_word(name: str) -> None:
         return deepgram.STT("nova-3", api_key="secret", connector=connector)
 
     assert run(both("stt", nova, services, lambda stt: recognised(stt, SAMPLE))) == TEXT
+
+
+@pytest.mark.parametrize("kind", ["silent", "abort", "close"])
+def test_a_recogniser_that_begins_and_never_finishes_is_left_and_stays_left(kind: Any) -> None:
+    """Each of its connections gives a few partials and then nothing more: neither they nor a trial count as work."""
+    faults = FaultScript.of(Fault(kind, None, after=3))
+    services = DeepgramSimulator([RECORDING], faults=faults), DeepgramSimulator([RECORDING])
+    members: list[bool] = []
+
+    async def call(stt: FallbackSTT) -> list[tuple[str, float]]:
+        stream, finals = stt.stream(), []
+
+        async def caller() -> None:
+            frames = [msgspec.structs.replace(frame, speech=True) for frame in SAMPLE.frames]
+            for frame in frames:
+                stream.push(frame)
+                await asyncio.sleep(frame.duration)
+            stream.push(FLUSH)
+            at = frames[-1].at
+            for _ in range(900):  # silence, through the first trial
+                at += frames[-1].duration
+                stream.push(msgspec.structs.replace(frames[-1], data=bytes(len(frames[-1].data)), at=at, speech=False))
+                await asyncio.sleep(frames[-1].duration)
+            members.extend(member.available for member in stt.availability.members)
+            stream.end_input()
+
+        began = asyncio.get_running_loop().time()
+        calling = asyncio.create_task(caller())
+        async for event in stream:
+            if event.kind == "final" and event.text:
+                finals.append((event.text, asyncio.get_running_loop().time() - began))
+        await calling
+        return finals
+
+    def nova(connector: MemoryConnector) -> STT:
+        return deepgram.STT("nova-3", api_key="secret", connector=connector)
+
+    ((text, after),) = run(both("stt", nova, services, call))
+    assert text == TEXT and after < RECORDING.seconds + 3.0
+    assert members == [False, True]
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -23,6 +23,8 @@ LEAD = 0.3
 """Seconds before detected speech that belong to it."""
 LEAST = 0.5
 """Seconds of speech that a recogniser without partials may leave unanswered: a cough."""
+RECONNECTS = 1
+"""Times that a recogniser may lose its service without a final in between, while there is another."""
 METER_EVERY = 5.0
 """Seconds of audio after which a running stream's use is told."""
 
@@ -81,7 +83,7 @@ class FallbackSTT(STT):
         await self.availability.aclose()
 
     async def _try(self, stt: STT) -> bool | None:
-        """Whether a recogniser finds any words in what another one has understood."""
+        """Whether a recogniser settles any words in what another one has understood."""
         if not self.sample:
             return None
         stream = stt.stream()
@@ -89,7 +91,7 @@ class FallbackSTT(STT):
             stream.push(frame)
         stream.push(FLUSH)
         stream.end_input()
-        return await gives(stream, lambda event: event.text and event.kind in ("partial", "final"))
+        return await gives(stream, lambda event: event.text and event.kind == "final")
 
 
 class _FallbackSTTStream(STTStream):
@@ -105,6 +107,8 @@ class _FallbackSTTStream(STTStream):
         self._newest = 0.0
         self._unmetered = 0.0
         self._asked = False
+        self._understood, self._reconnects = 0.0, 0
+        """Up to where the member has given words, and how often it has lost its service since its last final."""
         self._ended = self._closed = False
         self._tried: set[Member[STT]] = set()
 
@@ -138,13 +142,17 @@ class _FallbackSTTStream(STTStream):
             self._silence += frame.duration
         patience, partials = self._owner.attempt_timeout, member.model.capabilities.partials
         late = self._unanswered > patience if partials else self._silence > patience and self._unanswered > LEAST
-        others = [one for one in self._owner.availability.order() if one not in self._tried | {member}]
-        if late and others:
+        if self._reconnects > RECONNECTS and self._others():
+            attempt.fail(ModelError(f"{member.name} loses its connection again and again."))
+        elif late and self._others():
             attempt.fail(ModelError(f"{member.name} gave no word for {patience:g} s of speech."))
         elif self._silence > LEAD and self._uncovered.speech < 1e-6 and not self._open:
             best = self._owner.availability.order()[0]
             if best.available and best is not member and not self._tried:
                 attempt.fail(_Replaced())
+
+    def _others(self) -> list[Member[STT]]:
+        return [one for one in self._owner.availability.order() if one not in self._tried and one is not self._member]
 
     def _count(self, seconds: float) -> None:
         self._unmetered += seconds
@@ -186,7 +194,7 @@ class _FallbackSTTStream(STTStream):
                         break
                     if event is None:
                         break
-                    if event.text and event.kind in ("partial", "final"):
+                    if event.text and event.kind == "final":  # partials alone are no work done: they may be taken back
                         self._tried.clear()
                         failures.clear()
                         availability.worked(member)
@@ -217,6 +225,7 @@ class _FallbackSTTStream(STTStream):
         self._attempts += 1
         number = self._attempts
         self._member, self._unanswered, self._silence = member, 0.0, 0.0
+        self._understood, self._reconnects = 0.0, 0
 
         def open() -> STTStream:
             stream = member.model.stream(language=self._language)
@@ -243,22 +252,32 @@ class _FallbackSTTStream(STTStream):
 
     def _said(self, event: STTEvent, attempt: int) -> STTEvent:
         """Keep the account of what is covered; another stream's segments are others."""
-        if event.kind != "reconnected":
+        if event.kind == "final" or (event.kind == "partial" and event.text and self._is_news(event)):
             self._unanswered = 0.0
         if event.segment:
             event = msgspec.structs.replace(event, segment=f"{attempt}.{event.segment}")
         if event.kind == "reconnected":
             self._count(event.seconds)
+            self._reconnects += 1
         elif event.kind == "partial":
             self._open = event.segment
         elif event.kind == "final":
             self._open = ""
+            self._reconnects = 0
             end = event.end or self._newest
             if event.text:
                 spoken = tuple(frame for frame in self._uncovered.frames if frame.at <= end)
                 self._owner.sample = spoken or self._owner.sample
             self._uncovered.cover(end)
         return event
+
+    def _is_news(self, event: STTEvent) -> bool:
+        """Whether a partial goes further than all before it; after a lost connection the same words come again."""
+        if not event.end:
+            return not self._reconnects
+        news = event.end > self._understood + 1e-3
+        self._understood = max(self._understood, event.end)
+        return news
 
 
 class _Replaced(Exception):  # noqa: N818  (no failure: a better one is there again)

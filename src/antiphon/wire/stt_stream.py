@@ -303,11 +303,11 @@ class WireSTTStream(STTStream):
 
     def _said(self, link: STTLink, signal: STTSignal) -> None:
         if isinstance(signal, Heard):
-            self._heard_something()
+            self._heard_something(settles=signal.final)
             covered = self._segments.heard(link.number, link.times, signal)
             self._settled(link, covered)
         elif isinstance(signal, TurnEdge):
-            self._heard_something()
+            self._heard_something(settles=signal.kind == "end")
             self._give(STTEvent(kind=_EDGES[signal.kind]))  # type: ignore[arg-type]
         elif isinstance(signal, Covered):
             self._heard_something()
@@ -331,9 +331,13 @@ class WireSTTStream(STTStream):
             loop = asyncio.get_running_loop()
             self._answer_due = loop.call_later(self._deadlines.final, self._deaf.set)
 
-    def _heard_something(self) -> None:
+    def _heard_something(self, *, settles: bool = True) -> None:
+        """``settles``: unless it does, a final that was asked for is still to come, and may take as long again."""
         self._unanswered = 0.0
+        waits = self._answer_due is not None
         self._stop_waiting()
+        if waits and not settles:
+            self._asked_for_final()
 
     def _stop_waiting(self) -> None:
         if self._answer_due is not None:
