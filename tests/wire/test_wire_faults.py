@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from antiphon.errors import ModelError
+from antiphon.errors import ContextLengthError, ModelError, RefusedError
 from antiphon.wire import http
-from antiphon.wire.faults import Service, connection_error, retry_after
+from antiphon.wire.faults import Service, connection_error, retry_after, without_key
 from antiphon.wire.retry import RetryPolicy
 
 
@@ -82,3 +82,27 @@ def test_a_proxy_is_used_for_others_but_never_for_this_machine(monkeypatch: pyte
     assert http.proxy_for("http://api.example/v1/x") == "http://proxy.example:3128"
     for local in ("http://127.0.0.1:8080/v1", "http://localhost/v1", "http://[::1]:80/v1", "http://inside.example/v1"):
         assert http.proxy_for(local) is None
+
+
+SECRET = "sk-proj-abcdefghij0123456789"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelError(f"Bad {SECRET}", hint=f"Not {SECRET}.", status=401, retry_after=2.0, code=SECRET, retryable=False),
+        ContextLengthError(f"Too long for {SECRET}", status=400),
+        RefusedError(f"No {SECRET}", category=SECRET, status=400),
+        ModelError(f"Cut within: {SECRET[:15]}"),
+    ],
+)
+def test_a_key_is_taken_out_of_all_that_an_error_says_and_the_error_stays_what_it_is(error: ModelError) -> None:
+    kind, status, wait = type(error), error.status, error.retry_after
+    cleaned = without_key(error, SECRET)
+    said = f"{cleaned} {cleaned!r} {vars(cleaned)}"
+    assert SECRET[:12] not in said and "***" in said
+    assert type(cleaned) is kind and (cleaned.status, cleaned.retry_after) == (status, wait)
+
+
+def test_a_placeholder_is_no_secret() -> None:
+    assert str(without_key(ModelError("There is none."), "none")) == "There is none."

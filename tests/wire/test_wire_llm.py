@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import threading
+import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -406,6 +407,36 @@ def test_prewarm_tells_of_a_wrong_key_and_minds_no_missing_page() -> None:
         async with model(missing, hello) as (llm, server):
             await llm.prewarm()
             assert await ask(llm) == ("Hello", None) and server.connections == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("kind", ["openai", "openai-responses", "anthropic", "google"])
+@pytest.mark.parametrize("status", [400, 401, 404, 500])
+def test_no_error_shows_the_key_that_a_service_repeats(kind: str, status: int) -> None:
+    key = "sk-proj-abcdefghij0123456789"
+
+    async def repeat(exchange: Exchange) -> None:
+        await exchange.refuse(status, json.dumps({"error": {"message": key, "code": key, "type": key, "status": key}}))
+
+    async def test() -> None:
+        async with serving(repeat) as server:
+            llm = llm_from_string(f"{kind}/test@{server.url}", environ={"OPENAI_COMPATIBLE_API_KEY": key})
+            errors = []
+            try:
+                await llm.prewarm()
+            except ModelError as error:
+                errors.append(error)
+            try:
+                async for _ in llm.chat(chat_ctx=ctx()):
+                    pass
+            except ModelError as error:
+                errors.append(error)
+            await llm.aclose()
+            assert errors
+            for error in errors:
+                said = f"{error} {error!r} {vars(error)} {''.join(traceback.format_exception(error))}"
+                assert key[:12] not in said
 
     run(test)
 

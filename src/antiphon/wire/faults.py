@@ -1,6 +1,6 @@
 """What can go wrong on the way to a service, as typed errors that say what to do next.
 
-Owns: status, headers and socket errors -> ``ModelError``. Never: retries, sockets.
+Owns: status, headers and socket errors -> ``ModelError``; that none of them shows a key. Never: retries, sockets.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from antiphon.errors import ContextLengthError, ModelError, RefusedError
 from antiphon.models.codec import ServiceFault
 
 RETRYABLE = frozenset({408, 409, 425, 429})
+PLACEHOLDERS = 8
+"""Characters of the shortest real key: what is shorter is a placeholder, and may be a word."""
+KEY_HEAD = 12
+"""Characters of a key's beginning that are secret already; fewer are the same in every key of a service."""
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -122,14 +126,22 @@ def deadline_error(service: Service, what: str, seconds: float) -> ModelError:
     return ModelError(f"{service.name} at {service.base_url} gave no {what} within {seconds:g} s.")
 
 
-def error_without_key(error: ModelError, key: str) -> ModelError:
-    """The same error, the key taken out wherever a service repeats it."""
-    if len(key) < 8 or key not in str(error):  # shorter ones are placeholders
+def without_key(error: ModelError, key: str) -> ModelError:
+    """The same error object, with ``key`` taken out of everything it says: services repeat a wrong key in their answers, and
+    a text that was cut may end within it."""
+    if len(key) < PLACEHOLDERS:
         return error
-    return ModelError(
-        error.message.replace(key, "***"),
-        hint=error.hint.replace(key, "***"),
-        retryable=error.retryable,
-        status=error.status,
-        retry_after=error.retry_after,
-    )
+    for name, value in vars(error).items():
+        if isinstance(value, str):
+            setattr(error, name, _cleaned(value, key))
+    error.args = tuple(_cleaned(value, key) if isinstance(value, str) else value for value in error.args)
+    return error
+
+
+def _cleaned(text: str, key: str) -> str:
+    head, at = key[:KEY_HEAD], 0
+    while (at := text.find(head, at)) >= 0:
+        end = next(n for n in range(len(key), 0, -1) if text.startswith(key[:n], at))
+        text = f"{text[:at]}***{text[at + end :]}"
+        at += 3
+    return text

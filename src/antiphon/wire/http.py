@@ -134,7 +134,7 @@ class Stream:
         except TimeoutError:
             raise deadline_error(self._service, "answer", self._limit) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise connection_error(self._service, error) from error
+            raise connection_error(self._service, error) from None
 
     async def _next(self) -> bytes:
         """What has arrived; nothing at the end."""
@@ -144,7 +144,7 @@ class Stream:
         except TimeoutError:
             raise deadline_error(self._service, self._what, self._limit) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise connection_error(self._service, error) from error
+            raise connection_error(self._service, error) from None
 
     async def _whole(self) -> str:
         body = await self.body()
@@ -209,7 +209,7 @@ async def open_stream(
         except TimeoutError:
             raise deadline_error(service, "answer", deadlines.first) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise connection_error(service, error) from error
+            raise connection_error(service, error) from None
         yield Stream(response, service, deadlines, first_by)
     finally:
         if response is not None:

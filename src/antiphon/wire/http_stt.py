@@ -14,7 +14,7 @@ from antiphon.errors import ModelError
 from antiphon.models.speech_codec import TranscriptionCodec
 from antiphon.models.stream_adapters import BatchSTT
 from antiphon.models.stt import STTEvent
-from antiphon.wire.faults import Service, error_without_key
+from antiphon.wire.faults import Service, without_key
 from antiphon.wire.retry import RetryPolicy, Sleep, pause
 from antiphon.wire.stt import RETRY
 
@@ -71,7 +71,7 @@ class HttpSTT(BatchSTT):
             except ModelError as error:
                 wait = self.retry.wait(error, attempt=attempt, elapsed=loop.time() - began)
                 if wait is None:
-                    raise error_without_key(error, self._key) from None
+                    raise without_key(error, self._key) from None
             attempt += 1
             if wait > 0:
                 await self.sleep(wait)

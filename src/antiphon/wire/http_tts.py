@@ -16,7 +16,7 @@ from antiphon.models.capabilities import TTSCapabilities
 from antiphon.models.endings import ServiceError, failure_of
 from antiphon.models.speech_codec import Sound, SpeechRequestCodec, TTSSignal, Words
 from antiphon.models.tts import TTS, TTSStream
-from antiphon.wire.faults import Service, error_without_key
+from antiphon.wire.faults import Service, without_key
 from antiphon.wire.retry import RetryPolicy, Sleep, pause
 from antiphon.wire.tts import RETRY
 from antiphon.wire.whole_samples import WholeSamples
@@ -143,7 +143,7 @@ class HttpTTSStream(TTSStream):
             except ModelError as error:
                 wait = None if given else tts.retry.wait(error, attempt=attempt, elapsed=loop.time() - began)
                 if wait is None:
-                    raise error_without_key(error, tts.key) from None
+                    raise without_key(error, tts.key) from None
             attempt += 1
             if wait > 0:
                 await tts.sleep(wait)

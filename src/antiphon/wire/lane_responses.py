@@ -17,7 +17,7 @@ from antiphon.models.codec import ChatDecoder
 from antiphon.models.endings import Closed
 from antiphon.models.llm import ChatChunk, ToolChoice, ToolSpec
 from antiphon.wire.deadlines import Deadlines
-from antiphon.wire.faults import Service, deadline_error
+from antiphon.wire.faults import Service, deadline_error, without_key
 from antiphon.wire.response_lanes import Items, Lane, LaneCodec, Lanes, closed_error
 from antiphon.wire.socket import Connector
 
@@ -84,7 +84,10 @@ class LaneResponses:
 
     async def warm(self) -> None:
         """Open a socket, where there is none. Raises ``ModelError``."""
-        await self._here().warm()
+        try:
+            await self._here().warm()
+        except ModelError as error:
+            raise without_key(error, self._key) from None
 
     async def aclose(self) -> None:
         """Close every socket. Those of other running loops are closed on their own loop."""

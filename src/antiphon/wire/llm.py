@@ -17,7 +17,7 @@ from antiphon.models.capabilities import LLMCapabilities
 from antiphon.models.codec import ChatCodec, ServiceFault, WireRequest
 from antiphon.models.llm import LLM, ChatChunk, LLMStream, ToolChoice, ToolSpec
 from antiphon.wire.deadlines import Deadlines
-from antiphon.wire.faults import status_error
+from antiphon.wire.faults import status_error, without_key
 from antiphon.wire.llm_service import LLMService
 from antiphon.wire.retry import RetryPolicy
 
@@ -86,20 +86,22 @@ class WireLLM(LLM):
         """Open a connection and leave it in the pool. Raises ``ModelError`` when the service cannot be reached or does
         not know the key."""
         from antiphon.wire.http import open_stream
-        from antiphon.wire.llm_stream import without_key
 
-        async with open_stream(
-            self.pool,
-            self.service,
-            self.codec.probe(),
-            headers={"Accept": "application/json", **self.headers},
-            deadlines=self.deadlines,
-            fault=self.codec.fault,
-            statuses=range(200, 600),
-        ) as stream:
-            if stream.status in (401, 403):
-                raise without_key(status_error(self.service, stream.status, {}, ServiceFault()), self._key)
-            await stream.drain()
+        try:
+            async with open_stream(
+                self.pool,
+                self.service,
+                self.codec.probe(),
+                headers={"Accept": "application/json", **self.headers},
+                deadlines=self.deadlines,
+                fault=self.codec.fault,
+                statuses=range(200, 600),
+            ) as stream:
+                if stream.status in (401, 403):
+                    raise status_error(self.service, stream.status, {}, ServiceFault())
+                await stream.drain()
+        except ModelError as error:
+            raise without_key(error, self._key) from None
 
     async def aclose(self) -> None:
         if self._own_pool is not None:

@@ -11,6 +11,7 @@ from contextlib import aclosing
 
 from antiphon.errors import ModelError
 from antiphon.models.llm import ChatChunk, LLMStream
+from antiphon.wire.faults import without_key
 from antiphon.wire.retry import RetryPolicy
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -91,12 +92,3 @@ class RetriedStream(LLMStream):
             attempt += 1
             if wait > 0:
                 await self._sleep(wait)
-
-
-def without_key(error: ModelError, key: str) -> ModelError:
-    """The same error, with the key taken out of it: services repeat a wrong key in what they say."""
-    if key and key in str(error):
-        error.message = error.message.replace(key, "***")
-        error.hint = error.hint.replace(key, "***")
-        error.args = (error.message,)
-    return error

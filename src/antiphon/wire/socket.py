@@ -14,7 +14,7 @@ from antiphon.errors import ModelError
 from antiphon.models.endings import Closed, Ending, Refused, ServiceError
 from antiphon.models.speech_codec import ConnectSpec, Frame, Ready, STTCodec, TTSCodec
 from antiphon.wire.address import socket_url
-from antiphon.wire.faults import Service, deadline_error, error_without_key
+from antiphon.wire.faults import Service, deadline_error, without_key
 
 MAX_FRAME = 4 * 1024 * 1024
 """Bytes of one message that is taken; a longer one ends the socket."""
@@ -108,7 +108,7 @@ async def open_socket(
         raise ending_error(codec, Closed(1006, str(error)), key) from None
     except ModelError as error:
         await _drop(socket)
-        raise error_without_key(error, key) from None
+        raise without_key(error, key) from None
     except BaseException:
         await _drop(socket)
         raise
@@ -129,4 +129,4 @@ def ending_error(codec: STTCodec | TTSCodec, ending: Ending, key: str) -> ModelE
         status=failure.status or None,
         retry_after=failure.retry_after,
     )
-    return error_without_key(error, key)
+    return without_key(error, key)
