@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from antiphon.errors import ContextLengthError, ModelError, RefusedError
 from antiphon.models.llm import ChatChunk, Usage
-from antiphon.providers.answer import AnswerDecoder
+from antiphon.models.speech_codec import Notice
+from antiphon.providers.answer import AnswerDecoder, PartialCall
 from antiphon.providers.anthropic_messages import MessagesCodec
 from antiphon.providers.anthropic_stream import MessagesDecoder
+from antiphon.providers.deepgram_flux import FluxCodec, FluxOptions
+from antiphon.providers.deepgram_nova import NovaCodec, NovaOptions
 from antiphon.providers.gemini import GenerateContentCodec
 from antiphon.providers.gemini_arguments import PartialArguments
 from antiphon.providers.gemini_stream import GenerateContentDecoder
@@ -78,6 +81,32 @@ def test_what_is_no_event_is_an_error(make: Callable[[], AnswerDecoder], garbage
 @given(body=st.binary(max_size=40) | anything.map(lambda value: json.dumps(value).encode()))
 def test_any_body_of_an_error_is_read(codec: Any, body: bytes) -> None:
     assert isinstance(codec.fault(body).message, str)
+
+
+@pytest.mark.parametrize("make", DECODERS)
+@pytest.mark.parametrize("opening", ["[", '{"error":', '{"a":['])
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_what_is_nested_too_deep_is_a_model_error(make: Callable[[], AnswerDecoder], opening: str, depth: int) -> None:
+    with pytest.raises(ModelError):
+        decoder = make()
+        decoder.feed(opening * depth)
+        decoder.end()
+
+
+@pytest.mark.parametrize("codec", [OpenAIChatCodec(), MessagesCodec(), GenerateContentCodec(), ResponsesCodec()])
+def test_the_body_of_an_error_may_be_nested_too_deep(codec: Any) -> None:
+    assert codec.fault(b'{"error":' * 100_000).message == ""
+
+
+def test_arguments_nested_too_deep_are_not_whole() -> None:
+    call = PartialCall(0)
+    call.add("[" * 100_000)
+    assert not call.whole
+
+
+@pytest.mark.parametrize("codec", [NovaCodec(NovaOptions()), FluxCodec(FluxOptions())])
+def test_a_frame_nested_too_deep_is_told_and_read_over(codec: Any) -> None:
+    assert [type(signal) for signal in codec.decode("[" * 100_000)] in ([Notice], [])
 
 
 @pytest.mark.parametrize("make", DECODERS)

@@ -26,6 +26,12 @@ def test_every_line_ending(ending: bytes) -> None:
     assert parse(data) == [SSEvent("a"), SSEvent("b\n")]
 
 
+@pytest.mark.parametrize("ending", [b"\n", b"\r", b"\r\n"])
+def test_blank_lines_without_end_are_read_in_the_time_it_takes_to_read_them(ending: bytes) -> None:
+    flood = ending * 4_000_000
+    assert parse(b"data: a", flood, b"data: b", flood) == [SSEvent("a"), SSEvent("b")]
+
+
 def test_an_event_without_the_last_blank_line_counts_but_half_a_line_does_not() -> None:
     assert parse(b"data: [DONE]\n") == [SSEvent("[DONE]")]
     assert parse(b'data: a\n\ndata: {"cu') == [SSEvent("a")]

@@ -9,9 +9,10 @@ import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aiohttp import ClientResponse
 from wire_server import SSE, Exchange, Handler, Server, hang, serving
 
 from antiphon.chat.context import ChatContext
@@ -19,6 +20,7 @@ from antiphon.errors import ModelError
 from antiphon.models.llm import ChatChunk, ToolSpec
 from antiphon.wire import http
 from antiphon.wire.deadlines import Deadlines
+from antiphon.wire.faults import Service
 from antiphon.wire.http import HttpPool
 from antiphon.wire.llm import WireLLM
 from antiphon.wire.resolve import llm_from_string
@@ -471,6 +473,41 @@ def test_closing_a_stream_frees_it_at_once_wherever_it_waits(moment: str) -> Non
             await consumer
             await server.freed.wait()
             assert server.open == 0
+
+    run(test)
+
+
+def test_comments_that_keep_coming_do_not_hold_up_the_deadline() -> None:
+    class Flood:
+        async def readany(self) -> bytes:
+            return b": ping\n\n" * 10
+
+    class Response:
+        content_type, content = "text/event-stream", Flood()
+
+    async def test() -> None:
+        due = asyncio.get_running_loop().time() + FAST.first
+        stream = http.Stream(cast("ClientResponse", Response()), Service(name="x", base_url="http://h"), FAST, due)
+        with pytest.raises(ModelError, match="no token within"):
+            async for _ in stream.events():
+                pass
+
+    run(test)
+
+
+def test_a_refused_socket_whose_body_stalls_is_freed() -> None:
+    async def stall(exchange: Exchange) -> None:
+        await exchange.raw("HTTP/1.1 503 No\r\nContent-Length: 1000\r\n\r\nx")
+        await exchange.gone()
+
+    async def test() -> None:
+        async with serving(stall) as server:
+            llm = llm_from_string(f"openai-responses/test@{server.url}", environ={}, deadlines=Deadlines(connect=0.2))
+            with pytest.raises(ModelError, match="no connection within"):
+                await llm.prewarm()
+            await server.freed.wait()
+            assert server.open == 0
+            await llm.aclose()
 
     run(test)
 

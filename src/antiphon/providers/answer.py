@@ -14,6 +14,7 @@ from antiphon.chat.context import new_id
 from antiphon.errors import ContextLengthError, ModelError, RefusedError
 from antiphon.models.codec import ServiceFault
 from antiphon.models.llm import ChatChunk, FinishReason, ToolCallDelta, Usage
+from antiphon.providers.json_fields import UNREADABLE
 
 MAX_ARGUMENTS = 1024 * 1024
 """Characters of one tool call's arguments."""
@@ -42,7 +43,7 @@ class PartialCall:
         """The arguments are a whole JSON value: a proper beginning of an object never is one."""
         try:
             msgspec.json.decode(self.arguments)
-        except (msgspec.DecodeError, UnicodeEncodeError):
+        except UNREADABLE:
             return False
         return True
 
@@ -113,7 +114,7 @@ def parse(data: str) -> Any:
     """One event's JSON. Raises ``ModelError`` for anything else."""
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except UNREADABLE:
         raise ModelError(f"The model's stream cannot be read: {data[:80]!r}.") from None
 
 

@@ -17,6 +17,7 @@ from antiphon.models.llm import ToolChoice, ToolSpec
 from antiphon.providers.anthropic_stream import MessagesDecoder, fault_of
 from antiphon.providers.formats.anthropic import may_think, request_of
 from antiphon.providers.formats.names import fit
+from antiphon.providers.json_fields import UNREADABLE
 
 VERSION = "2023-06-01"
 MAX_TOKENS = 4096
@@ -72,6 +73,6 @@ class MessagesCodec:
     def fault(self, body: bytes) -> ServiceFault:
         try:
             data = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ServiceFault()
         return fault_of(data.get("error")) if isinstance(data, dict) else ServiceFault()

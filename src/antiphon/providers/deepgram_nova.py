@@ -25,7 +25,7 @@ from antiphon.models.speech_codec import (
     STTSignal,
 )
 from antiphon.providers.deepgram_results import RESULTS, Results, heard_words, results_of
-from antiphon.providers.json_fields import message_of, number, string
+from antiphon.providers.json_fields import UNREADABLE, message_of, number, string
 
 SILENT = frozenset({"SpeechStarted", "UtteranceEnd", "ConfigureSuccess"})
 """Messages that tell the wire nothing: finals and the plane's own voice activity decide."""
@@ -91,7 +91,7 @@ class NovaCodec:
     def decode(self, frame: Frame) -> list[STTSignal]:
         try:
             return _signals(RESULTS.decode(frame))
-        except (msgspec.DecodeError, UnicodeError):
+        except UNREADABLE:
             data = message_of(frame)
         kind = data.get("type")
         if kind == "Results":

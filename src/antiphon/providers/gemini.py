@@ -18,6 +18,7 @@ from antiphon.models.llm import ToolChoice, ToolSpec
 from antiphon.providers.formats.gemini import request_of
 from antiphon.providers.formats.names import fit
 from antiphon.providers.gemini_stream import GenerateContentDecoder, fault_of
+from antiphon.providers.json_fields import UNREADABLE
 
 UNSIGNED = "skip_thought_signature_validator"
 """Stands for the signature of a call that no model of Gemini's made (guide on thought signatures)."""
@@ -67,7 +68,7 @@ class GenerateContentCodec:
     def fault(self, body: bytes) -> ServiceFault:
         try:
             data = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ServiceFault()
         if isinstance(data, list) and data:
             data = data[0]

@@ -9,12 +9,15 @@ from typing import Any
 
 import msgspec
 
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What decoding raises for bytes that are no JSON, or JSON too deep to be read."""
+
 
 def message_of(frame: str | bytes) -> dict[str, Any]:
     """A JSON object, sent as text or as bytes; empty for anything else."""
     try:
         data = msgspec.json.decode(frame)
-    except (msgspec.DecodeError, UnicodeError):
+    except UNREADABLE:
         return {}
     return data if isinstance(data, dict) else {}
 

@@ -12,6 +12,7 @@ import msgspec
 
 from antiphon.models.codec import ServiceFault
 from antiphon.providers.answer import object_in, text_in
+from antiphon.providers.json_fields import UNREADABLE
 
 NO_CREDIT = frozenset(
     {"402", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated"}
@@ -31,7 +32,7 @@ def fault_of_body(body: bytes) -> ServiceFault:
     """What the body of an HTTP error says; an empty fault where it is no JSON. Never raises."""
     try:
         data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ServiceFault()
     if isinstance(data, list) and data:
         data = data[0]

@@ -29,9 +29,9 @@ async def _refuse(request: ClientRequest, handler: ClientHandlerType) -> ClientR
             body = await read_body(response, REFUSAL_BODY)
         except (aiohttp.ClientError, OSError):
             body = b""
-        wait = retry_after(response.headers)
-        response.close()
-        raise SocketRefusedError(Refused(response.status, body, wait))
+        finally:  # also where the body stalls and the deadline ends the wait
+            response.close()
+        raise SocketRefusedError(Refused(response.status, body, retry_after(response.headers)))
     return response
 
 

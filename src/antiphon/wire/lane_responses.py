@@ -175,6 +175,9 @@ class LaneResponses:
         while not decoder.done:
             try:
                 async with asyncio.timeout_at(due):
+                    await asyncio.sleep(
+                        0
+                    )  # messages that wait are given without a wait: a flood would hold up the deadline
                     message = await lane.socket.receive()
             except TimeoutError:
                 raise deadline_error(self._service, what, limit) from None

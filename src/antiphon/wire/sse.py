@@ -5,11 +5,14 @@ Owns: bytes in any chunking -> events. Never: sockets, time, what the data means
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from antiphon.errors import ModelError
 
 BOM = b"\xef\xbb\xbf"
+LINE_ENDS = re.compile(rb"[\r\n]+")
 MAX_EVENT = 4 * 1024 * 1024
 """Bytes of one event at most: a peer that never ends a line must not fill the memory."""
 
@@ -45,16 +48,14 @@ class SSEParser:
                 chunk = chunk[1:]
         events: list[SSEvent] = []
         start = 0
-        while (end := _line_end(chunk, start)) >= 0:
-            self._add(chunk[start:end])
+        for ends in LINE_ENDS.finditer(chunk):
+            self._add(chunk[start : ends.start()])
             self._end_line(events)
-            start = end + 1
-            if chunk[end] == 0x0D:
-                if start == len(chunk):
-                    self._skip_lf = True
-                elif chunk[start] == 0x0A:
-                    start += 1
+            if ends.group() not in (b"\n", b"\r", b"\r\n"):  # a blank line follows, or any number of them
+                self._dispatch(events)
+            start = ends.end()
         self._add(chunk[start:])
+        self._skip_lf = self._skip_lf or chunk.endswith(b"\r")
         return events
 
     def close(self) -> list[SSEvent]:
@@ -93,9 +94,3 @@ class SSEParser:
         self._data.clear()
         self._size = 0
         self._event = ""
-
-
-def _line_end(chunk: bytes, start: int) -> int:
-    lf = chunk.find(b"\n", start)
-    cr = chunk.find(b"\r", start, lf if lf >= 0 else len(chunk))
-    return cr if cr >= 0 else lf
