@@ -6,15 +6,20 @@ or on a later one that gets the same audio again.
 
 from __future__ import annotations
 
+import os
 import random
 from array import array
 from collections.abc import Sequence
 
 import msgspec
 
+from antiphon.errors import AudioError
+
 RATE = 16_000
 BLOCK = 320
 """Bytes that are matched at a time: 10 ms."""
+LOUD = 300
+"""Sample values above which a recorded voice is taken to speak."""
 
 
 class RecordedWord(msgspec.Struct, frozen=True):
@@ -46,6 +51,24 @@ class Recording(msgspec.Struct, frozen=True):
                 words.append(RecordedWord(text, start, len(pcm) / 2 / RATE))
             pcm += _silence(pause)
         return cls(bytes(pcm), tuple(words))
+
+    @classmethod
+    def wav(cls, path: str | os.PathLike[str], text: str, *, lead: float = 0.0, pause: float = 0.0) -> Recording:
+        """A voice from a WAV file that says ``text``, whose words are spread evenly over what is loud; ``lead`` seconds of
+        silence before it, ``pause`` behind. Raises ``AudioError`` for a file that cannot be read or is silent."""
+        from antiphon.audio.wav import read_wav
+
+        sound, _ = read_wav(os.fspath(path), RATE)
+        loud = (abs(sound.astype("i4")) > LOUD).nonzero()[0]
+        if not loud.size:
+            raise AudioError(f"{os.fspath(path)} is silent.", hint="Give a recording of somebody who speaks.")
+        words = text.split()
+        begin = lead + float(loud[0]) / RATE
+        each = float(loud[-1] - loud[0]) / RATE / max(1, len(words))
+        block = BLOCK // 2
+        pcm = _silence(lead) + sound.tobytes() + bytes(2 * (-sound.size % block)) + _silence(pause)
+        timed = (RecordedWord(word, begin + n * each, begin + (n + 1) * each) for n, word in enumerate(words))
+        return cls(pcm, tuple(timed))
 
     @property
     def seconds(self) -> float:
