@@ -43,7 +43,8 @@ def client(name: str, url: str, streams: int, seconds: float, chunk: float) -> d
     script = WIRE / f"{name}_client.py"
     done = subprocess.run(
         on_core(1, PYTHONS[name], script, url, streams, seconds, chunk),
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}"},
+        capture_output=True, text=True, check=False, start_new_session=True,  # a share of the CPU of its own
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}"},
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr[-2000:]}")
@@ -76,7 +77,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write JSON here too")
     options = parser.parse_args()
     service = subprocess.Popen(
-        on_core(0, sys.executable, WIRE / "service.py"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        on_core(0, sys.executable, WIRE / "service.py"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert service.stdout is not None
     url = f"http://127.0.0.1:{service.stdout.readline().strip()}"

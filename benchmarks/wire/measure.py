@@ -20,21 +20,21 @@ def memory() -> int:
     return 0
 
 
-SLOTS = 20
-"""Moments of a chunk's time at which a part of the streams gets its audio: calls do not all speak in step."""
+IN_STEP = 50
+"""Streams that get their audio at one moment; more are spread over the chunk's time."""
 
 
 async def metronome(push: Callable[[int, bytes, float], None], streams: int, *, chunk: float, seconds: float) -> float:
     """Call ``push(number, pcm, at)`` for each stream every ``chunk`` seconds; returns the worst delay of a call."""
     pcm = bytes([7, 1]) * round(chunk * RATE)
-    began, worst = time.monotonic(), 0.0
-    for step in range(round(seconds / chunk) * SLOTS):
-        due = began + step * chunk / SLOTS
+    began, worst, slots = time.monotonic(), 0.0, max(1, streams // IN_STEP)
+    for step in range(round(seconds / chunk) * slots):
+        due = began + step * chunk / slots
         wait = due - time.monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
         worst = max(worst, time.monotonic() - due)
-        for number in range(step % SLOTS, streams, SLOTS):
+        for number in range(step % slots, streams, slots):
             push(number, pcm, due)
     return worst
 
