@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
+from antiphon.audio.frames import EAR_RATE, AudioFrame
+from antiphon.models.endings import Closed
+from antiphon.models.speech_codec import ConnectSpec, Frame
+from antiphon.providers import deepgram
 from antiphon.testing.loop import virtual_loop
 from antiphon.wire.eager import begin
+from antiphon.wire.faults import Service
+from antiphon.wire.socket import SpeechDeadlines
 
 
 def run(main: Callable[[], Any]) -> None:
@@ -80,5 +86,45 @@ def test_a_time_limit_ends_what_is_left() -> None:
                 await rest
         assert cleared == [True]
         assert queue.get_nowait() == 1 and queue.empty()
+
+    run(main)
+
+
+class Wire:
+    """A service that takes what it is sent, as a connector and its one socket."""
+
+    def __init__(self) -> None:
+        self.sent: list[Frame] = []
+
+    async def connect(self, url: str, spec: ConnectSpec, *, service: Service, deadlines: SpeechDeadlines) -> Wire:
+        return self
+
+    async def send(self, frame: Frame) -> None:
+        self.sent.append(frame)
+
+    async def receive(self) -> Frame | Closed:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def close(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+def test_audio_is_sent_with_the_frame_that_completes_a_chunk() -> None:
+    """Not a turn of the loop later: a task for each chunk costs as much as sending it."""
+
+    async def main() -> None:
+        wire = Wire()
+        stream = deepgram.STT(api_key="secret", connector=wire).stream()
+        hearing = asyncio.ensure_future(anext(aiter(stream)))
+        await asyncio.sleep(0.1)
+        for number in range(8):
+            stream.push(AudioFrame.pcm(bytes([number, 0]) * 320, EAR_RATE, at=0.02 * number))
+            assert len(wire.sent) == (number + 1) // 4
+        assert b"".join(frame for frame in wire.sent if isinstance(frame, bytes))[::640] == bytes(range(8))
+        hearing.cancel()
+        await asyncio.wait([hearing])
+        await stream.aclose()
 
     run(main)
