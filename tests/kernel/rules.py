@@ -337,6 +337,8 @@ class Rules:
             raise Broken("K1", f"{self.asks.keys() - under_way} are awaited and will never come")
         for frame in agents.tasks:
             calls = {run.call_id for run in state.tools.runs.values() if run.op is not None}
+            if frame.wish.by not in ("", frame.left.key):
+                raise Broken("K6", f"{frame.wish.by} awaits {frame.wish.id} and does not have the conversation")
             if frame.wish.call_id and frame.wish.call_id not in calls:
                 raise Broken("K1", f"nobody awaits {frame.wish.id} any more, and it goes on")
         for run in state.tools.runs.values():

@@ -177,3 +177,34 @@ def test_the_application_too_may_not_pass_the_caller_on_for_ever() -> None:
     assert TOO_MANY in call.notices("error")[-1]["error"]
     call.send(ev.Typed(text="hello"), ev.AgentAsked(agent=agent("c"), ask="c"))
     assert call.notices("handoff")[-1]["done"]
+
+
+def test_only_those_within_each_other_count_towards_the_bound() -> None:
+    call = Call()
+    op = awaiting_tool(call)
+    for number in range(1, MAX_DEPTH + 4):
+        asked(call, f"t{number}", op=op, number=number)
+    for number in range(1, MAX_DEPTH + 4):
+        call.send(ev.TaskDone(task=f"c/{number}", result="1"))
+    assert {state for _, state in notices(call)} == {"entered", "done"}
+
+
+def test_a_task_of_an_agent_that_has_left_does_not_come_about() -> None:
+    call = Call()
+    op = awaiting_tool(call)
+    for number in (1, 2):
+        asked(call, f"t{number}", op=op, number=number)
+    call.send(ev.AgentAsked(agent=agent("other")))
+    asked(call, "late", op=op, number=3)
+    assert call.state.agents.current.key == "other"
+    assert notices(call)[1:] == [("ask-t1", "cancelled"), ("ask-t2", "cancelled"), ("ask-late", "cancelled")]
+    assert not call.state.agents.wishes
+    assert call.state.timers.keys() >= {"tools.deadline:1"}, "its own time runs again"
+
+
+def test_on_exit_of_a_task_that_is_over_may_await_one_for_the_agent_below() -> None:
+    call = Call()
+    call.send(ev.TaskAsked(ask="ask-t", agent=agent("t", hooks="exit")))
+    call.send(ev.TaskDone(task="app/ask-t", result="1"))
+    asked(call, "more", op=call.last(fx.CallHook).op)
+    assert call.state.agents.current.key == "more"

@@ -141,6 +141,10 @@ def k6_an_outer_task_leaves_the_inner_ones_behind(patch: pytest.MonkeyPatch) -> 
     patch.setattr(agent_tasks, "end_tasks", nothing)
 
 
+def k6_a_task_of_an_agent_that_has_left_takes_the_call(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(agent_tasks, "_gone", lambda *args: False)
+
+
 def k1_a_task_outlives_whoever_awaits_it(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(agent_tasks, "_awaited", lambda *args: True)
 
@@ -224,6 +228,7 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K6", k6_hand_offs_go_round_and_round),
     ("K6", k6_the_agent_of_a_task_stays_when_it_is_over),
     ("K6", k6_an_outer_task_leaves_the_inner_ones_behind),
+    ("K6", k6_a_task_of_an_agent_that_has_left_takes_the_call),
     ("K1", k1_a_task_outlives_whoever_awaits_it),
     ("K1", k1_a_dialogue_counts_as_the_tools_own_time),
     ("K1", k1_nobody_is_told_that_a_task_will_not_be),

@@ -475,3 +475,96 @@ def test_what_an_agent_was_about_to_do_it_does_with_its_own_tools_though_another
     llm = ScriptedLLM({"trip": calls("note"), "paris": [calls("set_city", city="Paris"), "Fine."]}, ttft=1.5)
     result = dialogue(agent=Slow, llm=llm)
     assert [tool.output for tool in result.tools if tool.name == "note"] == ["noted"], result
+
+
+class Human(Agent):
+    def __init__(self) -> None:
+        super().__init__(instructions="A human.")
+
+    async def on_enter(self) -> None:
+        self.session.say("Human here.")
+
+
+def test_a_hand_off_ends_the_tasks_that_wait_for_their_turn_too() -> None:
+    class OrHuman(GetCity):
+        @function_tool(effect="read")
+        async def human(self) -> Agent:
+            """Hand over."""
+            return Human()
+
+    class Both(Desk):
+        @function_tool
+        async def book(self) -> str:
+            """Book a trip."""
+            return await OrHuman()
+
+        @function_tool
+        async def book_back(self) -> str:
+            """Book the way back."""
+            return await OrHuman()
+
+    llm = ScriptedLLM({"trip": (calls("book"), calls("book_back")), "human": calls("human"), "now": "I am the human."})
+    caller = Caller().waits_for_agent().says("I want a trip").waits_for_words("please").says("A human please")
+    result = dialogue(agent=Both, caller=caller.waits_for_agent().says("What now").waits_for_agent(), llm=llm)
+    assert result.heard == "Hello there. Which city please? Human here. I am the human.", result
+    outputs = {tool.name: tool.output for tool in result.tools}
+    assert outputs["book_back"] == outputs["book"] and "handed over" in outputs["book"]
+
+
+def test_a_tool_of_an_agent_that_has_left_does_not_take_the_call_from_the_new_one() -> None:
+    raised: list[BaseException] = []
+
+    class Late(Desk):
+        @function_tool
+        async def book(self) -> str:
+            """Book a trip."""
+            self.session.update_agent(Human())
+            await asyncio.sleep(1.5)
+            try:
+                return await GetCity()
+            except TaskCancelledError as exc:
+                raised.append(exc)
+                raise
+
+    llm = ScriptedLLM({"trip": calls("book"), "now": "I am the human."})
+    caller = Caller().waits_for_agent().says("I want a trip").waits_for_agent().stays_silent(4.0).says("What now")
+    result = dialogue(agent=Late, caller=caller.waits_for_agent(), llm=llm)
+    assert result.heard == "Hello there. Human here. I am the human.", result
+    assert raised
+
+
+def test_run_task_in_a_tool_is_as_the_await_and_in_a_turn_hook_refused_as_that_is() -> None:
+    refused: list[TaskError] = []
+
+    class Hurried(Desk):
+        async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+            try:
+                await self.session.run_task(GetCity())
+            except TaskError as exc:
+                refused.append(exc)
+
+        @function_tool(effect="read", timeout=2.0)
+        async def book(self) -> str:
+            """Book a trip."""
+            return f"booked to {await self.session.run_task(GetCity())}"
+
+    caller = Caller().waits_for_agent().says("I want a trip").waits_for_words("please").stays_silent(12.0)
+    result = dialogue(agent=Hurried, caller=caller.says("Paris it is").waits_for_agent(quiet=2.0))
+    assert result.heard == "Hello there. Which city please? All booked.", result
+    assert not result.tools[0].is_error
+    assert [bool(exc.hint) for exc in refused] == [True]
+
+
+def test_many_tasks_beside_each_other_are_not_nested() -> None:
+    class Many(Desk):
+        @function_tool
+        async def book(self) -> str:
+            """Book trips."""
+            return " ".join(await asyncio.gather(*[GetCity() for _ in range(10)]))
+
+    llm = ScriptedLLM({"trip": calls("book"), "paris": calls("set_city", city="Paris")})
+    caller = Caller().waits_for_agent().says("I want a trip")
+    for _ in range(10):
+        caller = caller.waits_for_words("please").says("Paris")
+    result = dialogue(agent=Many, caller=caller.stays_silent(2.0), llm=llm)
+    assert [tool.output for tool in result.tools if tool.name == "book"] == [" ".join(["Paris"] * 10)], result

@@ -102,7 +102,7 @@ def on_resumed(state: AgentsState, event: Resumed, view: KernelState, out: Out) 
         again = call(
             state, hook.name, view, out, turn=hook.turn, text=hook.text, base=hook.base, agent=whose, behind=hook.behind
         )
-        again.awaited, again.opening, again.id = hook.awaited, hook.opening, hook.id
+        again.awaited, again.opening, again.id, again.behalf = hook.awaited, hook.opening, hook.id, hook.behalf
         if hook.op[1] == state.in_hook:
             state.in_hook = again.op[1]
 

@@ -2,9 +2,10 @@
 
 Theory. Whoever awaits a sub-dialogue waits for its words, not for time: the tool or hook has no deadline meanwhile, and
 nobody says for it that it takes long. Its agent is the current one; the one below neither leaves nor enters again.
-A sub-dialogue that is awaited from below the innermost one waits for that: an agent has one at a time. When the code
-that awaits it ends first, it ends with it, and so do those on top of it. A new owner goes on in the innermost; the code
-that runs again and awaits the same one joins it, or gets the result that is on record.
+A sub-dialogue that is awaited from below the innermost one waits for that: an agent has one at a time. Where the agent
+has left meanwhile it does not come about: the conversation is another's. When the code that awaits it ends first, it ends
+with it, and so do those on top of it. A new owner goes on in the innermost; the code that runs again and awaits the same
+one joins it, or gets the result that is on record.
 """
 
 from __future__ import annotations
@@ -49,9 +50,6 @@ def on_asked(state: AgentsState, event: TaskAsked, view: KernelState, out: Out) 
     if task is not None and task.over:  # a new owner ran the code again
         out.notify("task", ask=wish.ask, task=wish.id, state="done", result=task.result, is_error=task.is_error)
         return
-    if len(state.tasks) + len(state.wishes) >= MAX_DEPTH:
-        out.notify("task", ask=event.ask, task=wish.id, state="too deep")
-        return
     wishes = [*state.wishes, *(frame.wish for frame in state.tasks)]
     known = next((one for one in wishes if one.id == wish.id), None)
     if known is None:
@@ -76,7 +74,14 @@ def _wish(state: AgentsState, event: TaskAsked, view: KernelState) -> Wish | Non
     if hook is not None:
         if hook.name not in ("on_enter", "on_exit"):
             return None
-        return Wish(event.ask, f"{hook.id}/{event.number}", event.agent, by=hook.agent, hook=hook.id, terms=event.terms)
+        return Wish(
+            event.ask,
+            f"{hook.id}/{event.number}",
+            event.agent,
+            by=hook.behalf or hook.agent,
+            hook=hook.id,
+            terms=event.terms,
+        )
     run = next((run for run in view.tools.runs.values() if run.op == event.op), None)
     if run is None:
         return None
@@ -102,19 +107,34 @@ def on_review(state: AgentsState, signal: Review, view: KernelState, out: Out) -
             _end(state, place, "cancelled", view, out)
             return
     for wish in list(state.wishes):
-        if not _awaited(state, wish, view):
-            state.wishes.remove(wish)
-            out.signal(TaskOver(wish.agent.key, unwish(state, wish, "cancelled", view, out)))
+        if not _awaited(state, wish, view) or _gone(state, wish):
+            _refuse(state, wish, "cancelled", view, out)
     wish_ = next((wish for wish in state.wishes if _may_begin(state, wish, view)), None)
-    if wish_ is not None:
+    if wish_ is None:
+        return
+    if len(state.tasks) >= MAX_DEPTH:
+        _refuse(state, wish_, "too deep", view, out)
+    else:
         state.wishes.remove(wish_)
         _begin(state, wish_, view, out)
+
+
+def _refuse(state: AgentsState, wish: Wish, outcome: str, view: KernelState, out: Out) -> None:
+    """It will not be, and whoever awaits it is told."""
+    state.wishes.remove(wish)
+    out.signal(TaskOver(wish.agent.key, unwish(state, wish, outcome, view, out)))
 
 
 def _awaited(state: AgentsState, wish: Wish, view: KernelState) -> bool:
     if wish.hook:
         return _hook(state, wish) is not None
     return not wish.call_id or awaiting(wish, view) is not None
+
+
+def _gone(state: AgentsState, wish: Wish) -> bool:
+    """Whether the agent for which it is awaited has left: the conversation is another's."""
+    here = state.current is not None and state.current.key == wish.by
+    return bool(wish.by) and not here and not state.below(wish.by)
 
 
 def _hook(state: AgentsState, wish: Wish) -> Hook | None:
@@ -168,8 +188,7 @@ def on_done(state: AgentsState, event: TaskDone, view: KernelState, out: Out) ->
 def on_cancelled(state: AgentsState, event: TaskCancelled, view: KernelState, out: Out) -> None:
     for wish in state.wishes:
         if wish.ask == event.ask:
-            state.wishes.remove(wish)
-            out.signal(TaskOver(wish.agent.key, unwish(state, wish, "cancelled", view, out)))
+            _refuse(state, wish, "cancelled", view, out)
             return
     for place, frame in enumerate(state.tasks):
         if frame.wish.ask == event.ask:

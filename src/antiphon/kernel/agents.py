@@ -39,7 +39,7 @@ MOVES: dict[tuple[str, str], str] = {
 class Hook(msgspec.Struct):
     """``awaited``: somebody's move depends on it. ``base``: the reply whose hand-off it greets for; ``opening``: where it
     says nothing a reply is made. ``behind``: the step whose words come before what it says. ``id``: the same for a new owner. ``tasks``: sub-dialogues that it awaits; ``again``: a new owner
-    called it again."""
+    called it again. ``behalf``: of a sub-dialogue that is over, the agent below it."""
 
     name: str
     op: Op
@@ -54,6 +54,7 @@ class Hook(msgspec.Struct):
     id: str = ""
     tasks: int = 0
     again: bool = False
+    behalf: str = ""
 
 
 class Next(msgspec.Struct):
@@ -184,7 +185,8 @@ def pop_task(state: AgentsState, outcome: str, view: KernelState, out: Out, done
         if hook.agent == agent and hook.name == "on_enter":
             hook.opening = hook.awaited = False
     if wish.agent.has_on_exit and outcome != "closed":
-        call(state, "on_exit", view, out, agent=agent).awaited = False
+        hook = call(state, "on_exit", view, out, agent=agent)
+        hook.awaited, hook.behalf = False, frame.left.key
     out.signal(TaskOver(agent, unwish(state, wish, outcome, view, out)))
     return frame
 

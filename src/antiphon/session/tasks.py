@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from antiphon.agents.handoff import ContextPolicy, Handoff
-from antiphon.agents.task import AgentTask, Outcome, TaskLeft, result_type
+from antiphon.agents.task import AgentTask, Outcome, TaskLeft, result_type, task_host
 from antiphon.chat.context import ChatContext
 from antiphon.errors import SessionClosedError, TaskCancelledError, TaskDeclinedError, TaskError
 from antiphon.kernel import events as ev
@@ -46,6 +46,13 @@ class Tasks:
     def host(self, op: ev.Op, code: str) -> Host:
         """For one tool call or hook; ``code``: the hook's name, or ``tool``."""
         return Host(self, op, code)
+
+    async def run(self, task: AgentTask[Any]) -> Any:
+        """For application code; in a tool or hook that still runs it is as the await of the task is."""
+        host = task_host.get()
+        if isinstance(host, Host) and host.serves(self):
+            return await host.perform(task)
+        return await self.perform(task)
 
     async def perform(self, task: AgentTask[Any], op: ev.Op | None = None, number: int = 1) -> Any:
         """Let ``task`` speak until it is done; returns its result or raises."""
@@ -132,11 +139,15 @@ class Tasks:
 
 
 class Host:
-    """The ``TaskHost`` of one tool call or hook."""
+    """The ``TaskHost`` of one tool call or hook. ``over``: that has ended; what it left running is the application's."""
 
     def __init__(self, tasks: Tasks, op: ev.Op, code: str) -> None:
         self._tasks, self._op, self._code = tasks, op, code
         self._number = 0
+        self.over = False
+
+    def serves(self, tasks: Tasks) -> bool:
+        return self._tasks is tasks and not self.over
 
     async def perform(self, task: AgentTask[Any]) -> Any:
         if self._code not in AWAITS:

@@ -127,7 +127,8 @@ class UserCode:
 
     async def _hook(self, effect: CallHook, agent: Agent, turn_ctx: ChatContext | None, media: Sequence[Media]) -> None:
         token = current_hook.set(effect.op)
-        task_host.set(self._dialogues.host(effect.op, effect.hook))
+        host = self._dialogues.host(effect.op, effect.hook)
+        task_host.set(host)
         text, stop, error, changed = effect.text, False, "", False
         added: tuple[str, ...] = ()
         try:
@@ -152,11 +153,13 @@ class UserCode:
             self._report(f"hook {agent.id}.{effect.hook}", traceback.format_exc())
         finally:
             current_hook.reset(token)
+            host.over = True
         self._post(HookReturned(op=effect.op, text=text, stop=stop, error=error, context_changed=changed, media=added))
 
     async def _tool(self, effect: RunTool, tool: FunctionTool, context: RunContext[Any], hand_over: HandOver) -> None:
         answer: dict[str, Any]
-        task_host.set(self._dialogues.host(effect.op, "tool"))
+        host = self._dialogues.host(effect.op, "tool")
+        task_host.set(host)
         current_tool.set(effect.op)
         try:
             arguments = tool.parse(effect.arguments)
@@ -176,6 +179,7 @@ class UserCode:
             self._report(f"tool {effect.name}", traceback.format_exc())
             answer = {"output": f"The tool {effect.name} failed with an internal error.", "is_error": True}
             del exc
+        host.over = True
         answer["media"] = self._shelf.put(answer.get("media", ()))
         self._post(ToolReturned(op=effect.op, **answer))
 

@@ -90,9 +90,9 @@ class WhoSpeaks:
         return self._ensure_side().spoke
 
     async def run_task(self, task: AgentTask[R]) -> R:
-        """Let a task speak until it is done, on top of whoever speaks now; returns its result. For application code: tools,
-        ``on_enter`` and ``on_exit`` await the task itself. Raises as the await of a task does."""
-        result: R = await self.tasks.perform(task)
+        """Let a task speak until it is done, on top of whoever speaks now; returns its result. For application code; in
+        a tool or hook it is the same as the await of the task. Raises as that does."""
+        result: R = await self.tasks.run(task)
         return result
 
     def update_options(
