@@ -387,6 +387,13 @@ def test_what_is_taken_back_or_denied_is_not_settled() -> None:
     assert story.got is True and story.said[-2].endswith("Shall I book it?")
 
 
+def test_who_would_rather_not_use_one_of_them_does_not_decline() -> None:
+    story = Story(GetEmailTask, "I would rather not use my gmail", "ann at example dot com", "yes")
+    assert story.got == "ann@example.com"
+    for said in ("I'd rather not say", "I would rather not", "I'd prefer not to give it", "I'd rather not, thank you"):
+        assert isinstance(Story(GetEmailTask, said).got, TaskDeclinedError), said
+
+
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="max_attempts"):
         GetEmailTask(max_attempts=0)

@@ -221,3 +221,29 @@ def test_no_words_break_the_reader(said: str, mode: str) -> None:
     reader.read(said, "en", (value, value))
     reader.correct(value, said, "en")
     reader.accept(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "first monday in december at 10 am",
+        "the last friday of the month at noon",
+        "between three and four on friday",
+        "not on friday",
+        "not on the third of december",
+    ],
+)
+def test_what_is_no_day_by_itself_is_left_to_the_model(said: str) -> None:
+    assert ANY.read(said, "en") == UNREAD
+
+
+@pytest.mark.parametrize(
+    ("said", "when"),
+    [
+        ("tuesday at three pm, not monday", at(12, 1, 15)),
+        ("I can't do friday, saturday at noon", at(11, 28, 12)),
+        ("friday at noon, not at one", at(11, 27, 12)),
+    ],
+)
+def test_what_is_denied_is_not_the_day(said: str, when: datetime) -> None:
+    assert ANY.read(said, "en") == Found(when)

@@ -191,3 +191,28 @@ def test_no_words_break_the_reader(said: str) -> None:
     for tag in ("en", "de", "es", "fr", "ja", ""):
         READER.read(said, tag)
         READER.correct("erik.smith@gmail.com", said, tag)
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("john at example dot com no wait jon at example dot com", "jon@example.com"),
+        ("john at example dot com sorry jon dot smith at example dot com", "jon.smith@example.com"),
+        ("john@example.com, no, jon@example.com", "jon@example.com"),
+        ("john@example.com, john@example.com", "john@example.com"),
+    ],
+)
+def test_the_address_that_is_meant_instead_counts(said: str, address: str) -> None:
+    assert READER.read(said, "en") == Found(address)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["john@example.com or jon@example.com", "john at gmail dot com is my work one, use bob at home dot com"],
+)
+def test_of_two_addresses_none_is_guessed(said: str) -> None:
+    assert READER.read(said, "en") == UNREAD
+
+
+def test_what_the_caller_said_is_spelt_again() -> None:
+    assert READER.correct("john@gmail.com", "no I said joan j o a n", "en") == Found("joan@gmail.com")

@@ -30,10 +30,16 @@ class ClockWords:
         self.times: tuple[time, ...] | None = None
         at = 0
         while at < len(said):
+            denied = said[at] == "not" and next((n + m for n in (1, 2) if (m := self._length(at + n))), 0)
             times, length = self._here(at)
-            if length:
+            if denied:
+                length = denied
+            elif length:
                 self.times = times
             at += length or 1
+
+    def _length(self, at: int) -> int:
+        return self._here(at)[1] if at < len(self.said) else 0
 
     def _here(self, at: int) -> tuple[tuple[time, ...], int]:
         said = self.said

@@ -6,6 +6,7 @@ come in. What lies in the past or outside the range is refused with what is allo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -21,6 +22,10 @@ When = Any
 """``datetime`` with a time zone, ``date`` or ``time``, by the mode."""
 AWAKE = 7
 """The hour from which a time of twelve hours is taken for the likelier one, where asking for both days and halves would be too long."""
+OPEN = re.compile(
+    rf"\bbetween\b|\b(?:{'|'.join(ORDINALS)}|last|\d+(?:st|nd|rd|th)) (?:{'|'.join(WEEKDAYS)}) (?:in|of)\b"
+)
+"""More than one time, or a day that is counted out: "between three and four", "the first monday in december"."""
 FROM_TEXT: dict[Mode, Callable[[str], When]] = {
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
@@ -43,6 +48,8 @@ class DateTimeReader(Reader[When]):
 
     def read(self, text: str, tag: str, among: Sequence[When] = ()) -> Answer[When]:
         if not tag.lower().startswith("en"):
+            return UNREAD
+        if OPEN.search(" ".join(time_tokens(text))):
             return UNREAD
         if among:
             chosen = self._chosen(text, tag, among)
@@ -71,7 +78,7 @@ class DateTimeReader(Reader[When]):
         if self.mode != "datetime" or isinstance(whole, Found | Unclear) or not tag.lower().startswith("en"):
             return whole
         days, clock = self._words(text, tag)
-        if days.mismatch or days.days == ():
+        if days.mismatch or days.days == () or OPEN.search(" ".join(time_tokens(text))):
             return whole
         if not (days.days or clock.times or clock.part):
             return UNREAD

@@ -23,6 +23,9 @@ UNITS = {
     "weeks'": 7,
     "day's": 1,
 }
+DENIES = frozenset({"not", "don't", "can't", "cannot", "won't", "except"})
+NEAR = 3
+"""Words from a denial to the day that is denied: "I can't do this friday"."""
 RELATIVE = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}
 Days = tuple[date, ...]
 
@@ -41,8 +44,11 @@ class DayWords:
         weekdays: list[int] = []
         at = 0
         while at < len(said):
+            denied = self._denied(at)
             days, length = self._here(at)
-            if length:
+            if denied:
+                at += denied
+            elif length:
                 found.append(days)
                 weekdays += [WEEKDAYS.index(w) for w in said[at : at + length] if w in WEEKDAYS]
                 if said[at] == "tonight":
@@ -67,6 +73,15 @@ class DayWords:
                 self.mismatch = plain[-1]
             return fits
         return tuple(found[-1])
+
+    def _denied(self, at: int) -> int:
+        """How many tokens from here say which day it is not to be."""
+        if self.said[at] in DENIES:
+            for start in range(at + 1, min(at + 1 + NEAR, len(self.said))):
+                _, length = self._here(start)
+                if length:
+                    return start + length - at
+        return 0
 
     def _here(self, at: int) -> tuple[Days, int]:
         """The day that begins at this token, and how many tokens it takes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Any
 
 from antiphon.agents.fields.answer import UNREAD, Answer, Found, Partial, Reader, Refused
@@ -46,7 +47,9 @@ PROVIDERS = frozenset(words_of("aol gmail gmx googlemail hotmail icloud orange o
 ABOUT = frozenset(words_of("with without not instead mit ohne nicht con sin avec sans"))
 """Words that say something about an address instead of being part of it."""
 SIGN = {word: sign for signs in SIGNS.values() for word, sign in signs.items()}
-SPEAKS_OF_IT = re.compile(r"\be[- ]?mail\b|\bi (?:think|guess|mean|have|use|would say)\b|\bl'adresse\b", re.IGNORECASE)
+SPEAKS_OF_IT = re.compile(
+    r"\be[- ]?mail\b|\bi (?:think|guess|mean|have|use|said|would say)\b|\bl'adresse\b", re.IGNORECASE
+)
 WRITTEN = re.compile(r"[^\W_][\w.+'\-]*@[\w\-]+(?:\.[\w\-]*[^\W_])+")
 MISHEARD = {
     "jamail": "gmail", "jamael": "gmail", "jmail": "gmail", "gemail": "gmail", "dotcom": "dot com", "dartcombe": "dot com", "dart": "dot",
@@ -54,6 +57,12 @@ MISHEARD = {
 """What recognisers write for the words of addresses."""
 LIKE_AT = frozenset(words_of("and add ad hat app"))
 """What they write for "at": believed between a spelling and a domain."""
+RESTARTS = frozenset(
+    words_of(
+        "no wait sorry actually mean rather nein warte moment entschuldigung espere perdón digo non attendez pardon"
+    )
+)
+"""Words between an address and the one that is meant instead of it."""
 MOST_WORDS = 6
 """Words before the "at" of an address that has not been finished; more are a sentence about something else."""
 RESTATE = frozenset(words_of("spelled spelt spelling that's thats buchstabiert deletreado épelé"))
@@ -63,7 +72,11 @@ class EmailReader(Reader[str]):
     """Reads e-mail addresses; values are lower case."""
 
     def read(self, text: str, tag: str, among: Sequence[str] = ()) -> Answer[str]:
-        written = WRITTEN.search(text)
+        addresses = [*WRITTEN.finditer(text)]
+        if len({one[0].lower() for one in addresses}) > 1:
+            between = tokens(text[addresses[-2].end() : addresses[-1].start()])
+            return self.accept(addresses[-1][0]) if RESTARTS & set(between) else UNREAD
+        written = addresses[0] if addresses else None
         if written and all(token in LEADS for token in tokens(SPEAKS_OF_IT.sub(" email ", text[: written.start()]))):
             return self.accept(written[0])
         said = _without_leads(text)
@@ -72,7 +85,13 @@ class EmailReader(Reader[str]):
         if sign < 0:
             return self._begun(read, said)
         before = read[:sign]
-        before = before[max((n for n, piece in enumerate(before, 1) if piece.text == "@"), default=0) :]
+        other = max((n for n, piece in enumerate(before, 1) if piece.text == "@"), default=0)
+        before = before[other:]
+        if other and any(one.text == "." and end.text in TOP for one, end in pairwise(before)):  # a whole address
+            again = [n for n, piece in enumerate(before, 1) if piece.text in RESTARTS]
+            if not again:
+                return UNREAD
+            before = before[again[-1] :]
         told = [n for n, piece in enumerate(before[:-1], 1) if piece.text in TELLS and before[n].kind != "sign"]
         before = before[told[-1] if told else 0 :]
         if any(piece.text in ABOUT for piece in before):

@@ -50,7 +50,8 @@ ENGLISH = Texts(
     sorry="Sorry, I didn't get that.",
     go_ahead="Go ahead, please.",
     declines=(
-        r"\b(rather not|prefer not to|don't want to (say|tell|give|share)|don't wish to|won't (say|tell|give)"
+        r"\b((rather not|prefer not to)(?= (say|tell|give|share|answer|do|provide|disclose|leave|if|right|at|now|thanks?|please|sorry)\b|$)"
+        r"|don't want to (say|tell|give|share)|don't wish to|won't (say|tell|give)"
         r"|not going to (say|tell|give|share)|don't have (one|an e ?mail|e ?mail|a phone|a number)|haven't got (one|an|a)"
         r"|not comfortable|none of your business|skip (it|this|that)|can we skip|without (it|that) please|no e ?mail|pass on that)\b"
         r"|^(skip|pass|i decline|i'd rather not)$"
