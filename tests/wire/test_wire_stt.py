@@ -314,6 +314,16 @@ def test_a_time_that_is_up_while_the_caller_speaks_cuts_no_word() -> None:
     assert heard.text == " ".join(word.text for word in recording.words) and heard.lost == 0.0
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("after", [60, 61, 85, 118, 140, 150])
+def test_a_monologue_whose_connection_breaks_loses_and_repeats_no_word(model: str, after: int) -> None:
+    """No final comes for longer than audio is kept, up to over a minute: what was understood stands, the rest is heard again."""
+    recording = Recording.of(" ".join(f"word{n}" for n in range(160)), word=0.5, pause=1.5)
+    heard = run(model, Fault("abort", after=after), recording=recording)
+    assert heard.stt.usage.lost == 1 and heard.lost == 0.0
+    assert heard.text == " ".join(word.text for word in recording.words)
+
+
 def test_audio_that_no_socket_ever_took_is_reported() -> None:
     """The service is away for longer than audio is kept."""
     speech = Recording.of(" ".join(f"word{n}" for n in range(80)))

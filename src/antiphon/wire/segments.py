@@ -66,7 +66,10 @@ class Segments:
         for segment, left in self._unfinished.items():
             if left.event.start + 1e-3 < from_ and left.until:
                 self._say(segment, msgspec.structs.replace(left.event, kind="final"))
-                until = max(until, left.until)
+                words = (
+                    left.event.words
+                )  # what comes after the last of them was not understood yet, and may be half a word
+                until = max(until, left.event.start + words[-1].end if words else left.until)
             else:
                 self._say(segment, msgspec.structs.replace(left.event, text="", words=()))
         self._unfinished.clear()
