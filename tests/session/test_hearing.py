@@ -97,6 +97,23 @@ def test_a_failed_recogniser_is_made_anew_and_gets_the_audio_again() -> None:
     run(main())
 
 
+def test_a_recogniser_that_begins_and_breaks_each_time_is_given_up() -> None:
+    """Words that only begin to come are no work done."""
+
+    async def node(audio: Inlet[AudioFrame]) -> AsyncIterator[STTEvent]:
+        yield STTEvent(kind="partial", text="one")
+        raise ModelError("gone", retryable=True)
+
+    async def main() -> None:
+        ears = Ears(node)
+        ears.hearing.start()
+        await asyncio.sleep(60.0)
+        await ears.hearing.aclose()
+        assert [e.recovering for e in ears.of(SttLost)] == [True] * 5 + [False]
+
+    run(main())
+
+
 def test_audio_that_a_final_has_covered_is_not_replayed() -> None:
     heard: list[list[float]] = []
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from antiphon.models.metering import Metered, meter, metering
 from antiphon.session.lanes import Inlet, Lane, across
 
 
@@ -72,6 +73,27 @@ def test_leaving_early_cancels_the_other_side(other: Lane) -> None:
 
     asyncio.run(main())
     assert ended.wait(2.0)
+
+
+def test_what_is_used_over_there_goes_to_the_account_that_holds_here(other: Lane) -> None:
+    async def source() -> AsyncIterator[int]:
+        meter(Metered("stt", "service", "model", audio_seconds=1.0))
+        yield 1
+        await asyncio.create_task(later())
+        yield 2
+
+    async def later() -> None:
+        meter(Metered("stt", "service", "model", audio_seconds=2.0))
+
+    async def main() -> None:
+        async for _ in across(source, home=other):
+            pass
+
+    used: list[Metered] = []
+    with metering(used.append):
+        asyncio.run(main())
+    asyncio.run(main())
+    assert [use.audio_seconds for use in used] == [1.0, 2.0]
 
 
 def test_on_its_own_lane_it_is_the_stream_itself() -> None:

@@ -40,6 +40,8 @@ class Call(msgspec.Struct):
     ears: DeepgramSimulator
     voice: CartesiaSimulator
     errors: list[Any]
+    sent: float
+    """Seconds of audio that sockets of the recogniser took."""
 
 
 def hold_a_call(
@@ -74,7 +76,8 @@ def hold_a_call(
         assert (hear.open, say.open) == (0, 0), "sockets were left open"
         history = [(item.role, item.text) for item in session.history.items if isinstance(item, ChatMessage)]
         sounds = leg.sounded().tobytes()
-        return Call(history, spoken(sounds, " ".join(ANSWERS)), context.report(), listening, speaking, errors)
+        heard = spoken(sounds, " ".join(ANSWERS))
+        return Call(history, heard, context.report(), listening, speaking, errors, stt.usage.seconds)
 
     with virtual_loop(0) as loop:
         call = loop.run_until_complete(main())
@@ -136,3 +139,22 @@ def test_what_was_used_is_in_the_report() -> None:
         "what was sent twice counts"
     )
     assert call.report.drops["stt_reconnects"] == 1
+
+
+def _audio_counted(call: Call) -> float:
+    return sum(one.audio_seconds for one in call.report.usage if one.kind == "stt")
+
+
+def test_audio_that_no_connection_took_is_not_in_the_account() -> None:
+    call = hold_a_call(ears=FaultScript.of(Fault("refuse", None, status=503)))
+    assert call.ears.clients == [] and call.ears.refused
+    assert _audio_counted(call) == 0.0
+
+
+@pytest.mark.parametrize("fault", [Fault("close", None, code=1011), Fault("abort", None, after=1)])
+def test_a_service_that_breaks_on_every_connection_is_neither_stormed_nor_overpaid(fault: Fault) -> None:
+    call = hold_a_call(ears=FaultScript.of(fault))
+    assert len(call.ears.clients) <= 5 * 8, (
+        "a stream asks five times; a session makes six streams, and more once words have come"
+    )
+    assert _audio_counted(call) == pytest.approx(call.sent)

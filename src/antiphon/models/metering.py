@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Metered(msgspec.Struct, frozen=True):
     estimated: bool = False
 
 
+T = TypeVar("T")
 Sink = Callable[[Metered], None]
 _sink: ContextVar[Sink | None] = ContextVar("antiphon_metering", default=None)
 
@@ -52,6 +53,17 @@ def meter_for(model: STT | LLM | TTS, use: Metered) -> None:
     """The same, for one of several models, unless it meters itself."""
     if not model.meters:
         meter(use)
+
+
+def metered_alike(make: Callable[[], T]) -> Callable[[], T]:
+    """``make`` for a task on another loop: what it uses there goes to the account that holds here."""
+    sink = _sink.get()
+
+    def made() -> T:
+        _sink.set(sink)
+        return make()
+
+    return made
 
 
 @contextmanager

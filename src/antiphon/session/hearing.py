@@ -169,7 +169,10 @@ class Hearing:
             error = ""
             try:
                 async for event in self._node(self._inlet):
-                    attempt = 0
+                    if (
+                        event.kind == "final" or event.kind == "turn_end"
+                    ):  # work done: words may be taken back, and come again
+                        attempt = 0
                     self._said(event)
                 error = "the recogniser ended its stream"
             except asyncio.CancelledError as exc:

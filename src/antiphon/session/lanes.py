@@ -11,6 +11,8 @@ import contextvars
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
+from antiphon.models.metering import metered_alike
+
 T = TypeVar("T")
 
 
@@ -124,6 +126,7 @@ async def across(make: Callable[[], AsyncIterator[T]], *, home: Lane, limit: int
                 await close()
         return
 
+    make = metered_alike(make)
     here = Lane(asyncio.get_running_loop())
     inlet: Inlet[T | _End] = Inlet(here)
     credit = [limit]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from antiphon.models.capabilities import STTCapabilities
+from antiphon.models.metering import Metered, meter
 from antiphon.models.speech_codec import STTCodec
 from antiphon.models.stt import STT, STTStream
 from antiphon.wire.faults import Service
@@ -30,6 +31,7 @@ class WireSTT(STT):
     """
 
     on_core = True
+    meters = True
 
     def __init__(
         self,
@@ -86,8 +88,13 @@ class WireSTT(STT):
         return await open_socket(self._connector, self.service, codec, key=self._key, deadlines=self.deadlines)
 
     def sent(self, seconds: float) -> None:
-        """Count audio that was sent."""
+        """Count audio that a socket has taken."""
         self.usage.seconds += seconds
+
+    def account(self, *, requests: int = 0, seconds: float = 0.0) -> None:
+        """Tell the running call's account of it: sockets that were opened, and the audio they have taken."""
+        if requests or seconds:
+            meter(Metered("stt", self.provider, self.model, requests=requests, audio_seconds=seconds))
 
     @property
     def key(self) -> str:

@@ -20,7 +20,7 @@ from antiphon.wire.socket import Socket, SpeechDeadlines, ending_error
 
 class STTLink:
     """``number``: counts a stream's sockets. ``line``: where its audio comes from. ``wake``: set when there is something to do,
-    besides what ``send_now`` does. ``said``: takes each signal, ``sent`` the seconds of audio as they are sent.
+    besides what ``send_now`` does. ``said``: takes each signal, ``sent`` the seconds of audio as the socket takes them.
     ``asked``: the service was asked for a final. ``key``: taken out of errors."""
 
     def __init__(
@@ -51,6 +51,8 @@ class STTLink:
         self._waiting = False
         self._rest: Awaitable[None] | None = None
         self._unsent: list[Frame] = []
+        self._begun = 0.0
+        """Seconds of the chunk that ``send_now`` began and the socket has not taken yet."""
         self._resampler: object = None
 
     def send_now(self) -> None:
@@ -72,8 +74,10 @@ class STTLink:
                 self._unsent = frames[number + 1 :]
                 if self._rest is None:
                     continue
+            self._begun = chunk.seconds
             self._wake.set()
             return
+        self._sent(chunk.seconds)
 
     async def send_audio(self) -> None:
         """Send what the line gives until its end or until ``sending`` is unset. Raises ``ModelError``."""
@@ -111,6 +115,9 @@ class STTLink:
             await self._in_time(rest)
         unsent, self._unsent = self._unsent, []
         await self._send(unsent)
+        if self._begun:
+            begun, self._begun = self._begun, 0.0
+            self._sent(begun)
 
     def _set_pause(self) -> None:
         if keepalive := self.codec.rules.keepalive:
@@ -142,12 +149,13 @@ class STTLink:
     def _frames_of(self, chunk: Chunk) -> list[Frame]:
         if not chunk.frames:
             return []
-        self._sent(chunk.seconds)
         pcm = b"".join([frame.data or bytes(2 * frame.samples) for frame in chunk.frames])
         return self.codec.encode(Audio(self._at_rate(pcm)))
 
     async def _send_chunk(self, chunk: Chunk) -> None:
-        await self._send(self._frames_of(chunk))
+        if chunk.frames:
+            await self._send(self._frames_of(chunk))
+            self._sent(chunk.seconds)
         if chunk.flush and (frames := self.codec.encode(Finalize())):
             await self._send(frames)
             if self.codec.rules.answers:
@@ -160,8 +168,8 @@ class STTLink:
             return
         samples = round(rules.chunk * rules.rate)
         self.times.add_silence(samples / rules.rate)
-        self._sent(samples / rules.rate)
         await self._send(self.codec.encode(Audio(bytes(2 * samples))))
+        self._sent(samples / rules.rate)
 
     def _at_rate(self, pcm: bytes) -> bytes:
         if self.codec.rules.rate == EAR_RATE:

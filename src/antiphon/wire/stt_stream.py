@@ -28,6 +28,8 @@ QUIET = 1.0
 """Seconds of silence that make a quiet moment."""
 STABLE = 5.0
 """Seconds after which a socket that is lost counts as a new trouble, where it has done its work until then."""
+METER_EVERY = 5.0
+"""Seconds of audio after which a running recognition is accounted for."""
 _EDGES = {"start": "turn_start", "likely": "turn_likely", "end": "turn_end"}
 logger = logging.getLogger("antiphon")
 
@@ -44,6 +46,7 @@ class WireSTTStream(STTStream):
         self._segments = Segments(self._give)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._unmetered = 0.0
         self._links = 0
         self._link: STTLink | None = None
         """The present socket."""
@@ -123,6 +126,18 @@ class WireSTTStream(STTStream):
             self._events.put_nowait(None)
         except Exception as error:
             self._events.put_nowait(error)
+        finally:
+            self._account()
+
+    def _sent(self, seconds: float) -> None:
+        self._stt.sent(seconds)
+        self._unmetered += seconds
+        if self._unmetered >= METER_EVERY:
+            self._account()
+
+    def _account(self) -> None:
+        seconds, self._unmetered = self._unmetered, 0.0
+        self._stt.account(seconds=seconds)
 
     async def _supervise(self) -> None:
         """Ends when the service has given everything; raises ``ModelError`` when it is given up."""
@@ -156,6 +171,7 @@ class WireSTTStream(STTStream):
 
     async def _connect(self, codec: STTCodec) -> STTLink:
         socket = await self._stt.connect(codec)
+        self._stt.account(requests=1)
         self._links += 1
         return STTLink(
             self._links,
@@ -166,7 +182,7 @@ class WireSTTStream(STTStream):
             key=self._stt.key,
             deadlines=self._deadlines,
             said=self._said,
-            sent=self._stt.sent,
+            sent=self._sent,
             asked=self._asked_for_final,
         )
 
