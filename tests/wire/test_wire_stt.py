@@ -353,6 +353,30 @@ def test_closing_at_any_moment_frees_everything_at_once() -> None:
             assert asyncio.all_tasks(loop) == set()
 
 
+@pytest.mark.parametrize("after", [0.0, 0.02, 1.0, 2.5])
+def test_closing_a_model_ends_its_streams_and_none_reconnects(after: float) -> None:
+    simulator = DeepgramSimulator([ORDER], faults=FaultScript.of(Fault("slow", seconds=0.1)))
+
+    async def main() -> None:
+        connector = MemoryConnector(simulator)
+        stt = deepgram.STT(api_key="k", connector=connector)
+        waiting = stt.stream()
+        hearing = asyncio.create_task(hear(stt))
+        await asyncio.sleep(after)
+        opened = stt.usage.sockets
+        await stt.aclose()
+        assert connector.open == 0
+        for use in (hearing, asyncio.ensure_future(anext(aiter(waiting)))):
+            with pytest.raises(ModelError, match="was closed"):
+                await use
+        assert stt.usage.sockets == opened and not stt.running
+        assert text(await hear(stt)) == TEXT, "a stream that is made later is another matter"
+
+    with virtual_loop(0) as loop:
+        loop.run_until_complete(main())
+        assert asyncio.all_tasks(loop) == set()
+
+
 def test_closing_while_a_socket_is_being_let_go_frees_it_too() -> None:
     """The reader stops at the very event after which the service ends; it and its owner both close the stream."""
 

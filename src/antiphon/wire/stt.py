@@ -7,8 +7,10 @@ no network code: that happens with the first connection.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from antiphon.errors import ModelError
 from antiphon.models.capabilities import STTCapabilities
 from antiphon.models.metering import Metered, meter
 from antiphon.models.speech_codec import STTCodec
@@ -18,9 +20,14 @@ from antiphon.wire.retry import RetryPolicy, Sleep, pause
 from antiphon.wire.usage import WireUsage
 
 if TYPE_CHECKING:
+    import asyncio
+
     from antiphon.wire.socket import Connector, Socket, SpeechDeadlines
+    from antiphon.wire.stt_stream import WireSTTStream
 
 RETRY = RetryPolicy(delays=(0.0, 0.1, 0.3, 1.0), budget=3.0)
+FOREIGN_CLOSE = 1.0
+"""Seconds that closing waits for streams of another loop."""
 
 
 class WireSTT(STT):
@@ -52,6 +59,10 @@ class WireSTT(STT):
         self.retry = retry
         self.sleep = sleep
         self.usage = WireUsage()
+        self.running: dict[WireSTTStream, asyncio.AbstractEventLoop] = {}
+        """Streams that are iterated, and where."""
+        self.closings = 0
+        """How often the model was closed: a stream lives in the time between two."""
         self._key = key
         self._deadlines = deadlines
         self._connector = connector
@@ -87,6 +98,11 @@ class WireSTT(STT):
         self.usage.sockets += 1
         return await open_socket(self._connector, self.service, codec, key=self._key, deadlines=self.deadlines)
 
+    def closed_error(self) -> ModelError:
+        return ModelError(
+            f"{self!r} was closed while it was in use.", hint="Close a model after its sessions.", retryable=False
+        )
+
     def sent(self, seconds: float) -> None:
         """Count audio that a socket has taken."""
         self.usage.seconds += seconds
@@ -101,5 +117,17 @@ class WireSTT(STT):
         return self._key
 
     async def aclose(self) -> None:
+        """Its streams end with a ``ModelError``; streams that are made later connect anew."""
+        import asyncio
+
+        self.closings += 1
+        here = asyncio.get_running_loop()
+        for stream, loop in list(self.running.items()):
+            if loop is here:
+                await stream.fail(self.closed_error())
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(stream.fail(self.closed_error()), loop)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(closing), FOREIGN_CLOSE)
         if self._owns_connector and self._connector is not None:
             await self._connector.aclose()

@@ -46,6 +46,7 @@ class WireSTTStream(STTStream):
         self._segments = Segments(self._give)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._born = stt.closings
         self._unmetered = 0.0
         self._links = 0
         self._link: STTLink | None = None
@@ -93,7 +94,10 @@ class WireSTTStream(STTStream):
             return
         if self._task is not None:
             raise RuntimeError("a stream can be iterated once")
+        if self._born != self._stt.closings:
+            raise self._stt.closed_error()
         self._stt.usage.streams += 1
+        self._stt.running[self] = asyncio.get_running_loop()
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"stt {self._stt.model}")
         try:
             while (item := await self._events.get()) is not None:
@@ -101,7 +105,13 @@ class WireSTTStream(STTStream):
                     raise item
                 yield item
         finally:
+            self._stt.running.pop(self, None)
             await self.aclose()
+
+    async def fail(self, error: ModelError) -> None:
+        """Stop at once; whoever iterates the stream gets the error."""
+        self._events.put_nowait(error)
+        await self.aclose()
 
     async def aclose(self) -> None:
         self._events.put_nowait(None)
