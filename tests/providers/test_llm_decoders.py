@@ -98,6 +98,11 @@ def test_the_body_of_an_error_may_be_nested_too_deep(codec: Any) -> None:
     assert codec.fault(b'{"error":' * 100_000).message == ""
 
 
+def test_a_place_too_deep_is_refused() -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        PartialArguments().add({"jsonPath": "$" + ".a" * 3000, "stringValue": "x"})
+
+
 def test_arguments_nested_too_deep_are_not_whole() -> None:
     call = PartialCall(0)
     call.add("[" * 100_000)

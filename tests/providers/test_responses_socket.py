@@ -257,7 +257,8 @@ def test_a_model_that_is_closed_amid_an_answer_leaves_no_socket() -> None:
         await asyncio.sleep(0.2)
         await line.llm.aclose()
         got = await turn
-        assert got.text == "Hello." and line.connector.open == 0
+        assert got.text == "" and line.connector.open == 0
+        assert isinstance(got.error, ModelError) and "closed" in str(got.error)
 
     call(story, connection=(Fault("late", seconds=0.1),))
 

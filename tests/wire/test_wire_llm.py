@@ -116,6 +116,41 @@ def test_closing_the_model_leaves_no_socket() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("start", [True, False])
+def test_an_answer_whose_model_is_closed_ends_at_once(start: bool) -> None:
+    async def half(exchange: Exchange) -> None:
+        await exchange.raw(SSE)
+        await exchange.say("Hel")
+        await exchange.gone()
+
+    async def test() -> None:
+        async with model(half) as (llm, server):
+            chunks = aiter(llm.chat(chat_ctx=ctx()))
+            if start:
+                assert (await anext(chunks)).text == "Hel"
+            await llm.aclose()
+            with pytest.raises(ModelError, match="closed") as caught:
+                await anext(chunks)
+            assert not caught.value.retryable
+            if start:
+                await server.freed.wait()
+            assert server.open == 0
+
+    run(test)
+
+
+def test_an_answer_on_another_loop_ends_too_when_its_model_is_closed() -> None:
+    async def test() -> None:
+        async with model(hang) as (llm, server):
+            answered = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(ask(llm))))
+            await server.asked.wait()
+            await llm.aclose()
+            text, error = await answered
+            assert text == "" and error is not None and "closed" in str(error)
+
+    run(test)
+
+
 def test_a_pool_given_from_outside_stays_open() -> None:
     async def test() -> None:
         async with serving(hello) as server:

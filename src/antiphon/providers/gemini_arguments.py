@@ -16,6 +16,7 @@ from antiphon.errors import ModelError
 from antiphon.providers.answer import MAX_ARGUMENTS
 
 MAX_INDEX = 10_000
+MAX_DEPTH = 200
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]|\[\"([^\"]*)\"\]")
 
 
@@ -30,7 +31,7 @@ class PartialArguments:
         """Raises ``ModelError`` for a piece whose place cannot be, and for arguments that do not end."""
         path = piece.get("jsonPath")
         steps = _steps(path) if isinstance(path, str) else []
-        if not steps or not isinstance(steps[0], str):
+        if not steps or not isinstance(steps[0], str) or len(steps) > MAX_DEPTH:
             raise ModelError(f"The model's stream cannot be read: a piece of arguments at {path!r}.")
         value: Any = None
         for field in ("stringValue", "numberValue", "boolValue"):

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from antiphon.chat.context import ChatContext
 from antiphon.errors import ModelError
@@ -23,7 +24,7 @@ from antiphon.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:  # what has sockets and loops is imported on use, so that a model object is made in no time
     from antiphon.wire.http import HttpPool
-    from antiphon.wire.llm_stream import Sleep
+    from antiphon.wire.llm_stream import RetriedStream, Sleep
 
 
 class WireLLM(LLM):
@@ -56,6 +57,7 @@ class WireLLM(LLM):
         self.sleep = sleep
         self.headers = self.codec.authorise(made.key) if made.key else {}
         self._key = made.key
+        self._streams: WeakSet[RetriedStream] = WeakSet()
         self._pool = pool
         self._own_pool: HttpPool | None = None
 
@@ -80,7 +82,9 @@ class WireLLM(LLM):
 
         request = self.codec.request(model=self.model, chat_ctx=chat_ctx, tools=tools, tool_choice=tool_choice)
         attempt = partial(self._attempt, request, tuple(tools))
-        return RetriedStream(attempt, name=self.model, retry=self.retry, sleep=self.sleep, key=self._key)
+        stream = RetriedStream(attempt, name=self.model, retry=self.retry, sleep=self.sleep, key=self._key)
+        self._streams.add(stream)
+        return stream
 
     async def prewarm(self) -> None:
         """Open a connection and leave it in the pool. Raises ``ModelError`` when the service cannot be reached or does
@@ -104,6 +108,11 @@ class WireLLM(LLM):
             raise without_key(error, self._key) from None
 
     async def aclose(self) -> None:
+        """Close every socket. Answers that still run end with a ``ModelError``."""
+        if self._streams:
+            from antiphon.wire.llm_stream import end_all
+
+            await end_all(self._streams)
         if self._own_pool is not None:
             await self._own_pool.aclose()
 

@@ -6,8 +6,8 @@ Owns: the task, the queue to the consumer, when a request is made again. Never: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing, suppress
 
 from antiphon.errors import ModelError
 from antiphon.models.llm import ChatChunk, LLMStream
@@ -35,6 +35,7 @@ class RetriedStream(LLMStream):
         self._chunks: asyncio.Queue[object] = asyncio.Queue()
         self._room = asyncio.Semaphore(MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
+        self._failure: ModelError | None = None
         self._closed = False
 
     def __aiter__(self) -> AsyncIterator[ChatChunk]:
@@ -43,6 +44,8 @@ class RetriedStream(LLMStream):
     async def _iterate(self) -> AsyncIterator[ChatChunk]:
         if self._closed:
             return
+        if self._failure is not None:
+            raise self._failure
         if self._task is not None:
             raise RuntimeError("a stream can be iterated once")
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"llm {self._name}")
@@ -63,6 +66,24 @@ class RetriedStream(LLMStream):
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+
+    async def fail(self, error: ModelError) -> None:
+        """End it with ``error``, at once and whatever loop it runs on: its model is closed."""
+        self._failure, task = error, self._task
+        if task is None or task.done():
+            return
+        loop = task.get_loop()
+        if loop is asyncio.get_running_loop():
+            self._break(error, task)
+            await asyncio.wait([task])
+        else:
+            with suppress(RuntimeError):  # that loop is closed, and the stream with it
+                loop.call_soon_threadsafe(self._break, error, task)
+
+    def _break(self, error: ModelError, task: asyncio.Task[None]) -> None:
+        if not task.done():
+            self._chunks.put_nowait(error)
+            task.cancel()
 
     async def _run(self) -> None:
         """Fill the queue; every way out but a cancellation ends in one error or one end mark."""
@@ -92,3 +113,9 @@ class RetriedStream(LLMStream):
             attempt += 1
             if wait > 0:
                 await self._sleep(wait)
+
+
+async def end_all(streams: Iterable[RetriedStream]) -> None:
+    """The model is closed: the answers that still run end with a ``ModelError``."""
+    for stream in list(streams):
+        await stream.fail(ModelError("The model was closed amid its answer.", retryable=False))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from antiphon.chat.context import ChatContext
 from antiphon.models.capabilities import LLMCapabilities
@@ -19,7 +20,7 @@ from antiphon.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:  # what has sockets and loops is imported on use, so that a model object is made in no time
     from antiphon.wire.lane_responses import LaneResponses, SocketCodec
-    from antiphon.wire.llm_stream import Sleep
+    from antiphon.wire.llm_stream import RetriedStream, Sleep
     from antiphon.wire.socket import Connector
 
 SESSION = 55 * 60.0
@@ -53,6 +54,7 @@ class SocketLLM(LLM):
         self.sleep = sleep
         self.session = session
         self._key = made.key
+        self._streams: WeakSet[RetriedStream] = WeakSet()
         self._connector = connector
         self._responses: LaneResponses | None = None
 
@@ -66,13 +68,20 @@ class SocketLLM(LLM):
 
         body = self.codec.body(model=self.model, chat_ctx=chat_ctx, tools=tools, tool_choice=tool_choice)
         attempt = partial(self._made().attempt, body, tuple(tools))
-        return RetriedStream(attempt, name=self.model, retry=self.retry, sleep=self.sleep, key=self._key)
+        stream = RetriedStream(attempt, name=self.model, retry=self.retry, sleep=self.sleep, key=self._key)
+        self._streams.add(stream)
+        return stream
 
     async def prewarm(self) -> None:
         """Open a socket. Raises ``ModelError`` when the service cannot be reached or does not know the key."""
         await self._made().warm()
 
     async def aclose(self) -> None:
+        """Close every socket. Answers that still run end with a ``ModelError``."""
+        if self._streams:
+            from antiphon.wire.llm_stream import end_all
+
+            await end_all(self._streams)
         if self._responses is not None:
             await self._responses.aclose()
 
