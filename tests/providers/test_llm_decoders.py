@@ -197,6 +197,11 @@ def test_overload_within_the_stream_may_pass_and_a_wrong_request_not() -> None:
         decode(MessagesDecoder(), {"type": "error", "error": error})
 
 
+def test_an_error_that_is_no_event_is_told() -> None:
+    with pytest.raises(ModelError, match="slow down"):
+        decode(MessagesDecoder(), {"error": {"type": "rate_limit_error", "message": "slow down"}})
+
+
 def test_thinking_is_switched_off_where_its_beginning_is_missing() -> None:
     """A step of another vendor's model has no thinking to send back; asked with thinking on, the service refuses it."""
     from antiphon.chat.context import ChatContext

@@ -161,6 +161,27 @@ def test_what_is_asked_for_is_what_was_meant() -> None:
     }
 
 
+@pytest.mark.parametrize("make", [openai_audio.STT, openai_audio.TTS])
+def test_a_wrong_key_is_found_when_connecting_ahead(make: type[openai_audio.STT] | type[openai_audio.TTS]) -> None:
+    async def test() -> None:
+        async with serving(OpenAIAudioSimulator(key="the-right-key-of-all")) as url:
+            wrong, right = (
+                make(base_url=f"{url}/v1", api_key=f"the-{which}-key-of-all") for which in ("wrong", "right")
+            )
+            with pytest.raises(ModelError, match="401") as caught:
+                await wrong.prewarm()
+            assert "OPENAI_API_KEY" in caught.value.hint and "the-wrong-key" not in str(caught.value)
+            await right.prewarm()
+            await wrong.aclose()
+            await right.aclose()
+        unreachable = make(base_url=f"{url}/v1", api_key="the-right-key-of-all")
+        with pytest.raises(ModelError, match="Nothing answers"):
+            await unreachable.prewarm()
+        await unreachable.aclose()
+
+    asyncio.run(test())
+
+
 def test_by_string(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):

@@ -251,6 +251,18 @@ def test_a_refused_key_is_told_at_once_when_connecting_ahead() -> None:
         loop.run_until_complete(line.llm.aclose())
 
 
+@pytest.mark.parametrize(
+    ("status", "hint"), [(404, "model's name"), (429, "how often"), (401, "OPENAI_API_KEY"), (400, "options")]
+)
+def test_a_refusal_on_the_socket_says_what_to_do(status: int, hint: str) -> None:
+    async def story(line: Line) -> None:
+        got = await line.turn("Hello?")
+        assert isinstance(got.error, ModelError) and got.error.status == status
+        assert hint in got.error.hint and "amid its answer" not in str(got.error) and "Not now" in str(got.error)
+
+    call(story, faults=LLMServiceFault(status=status, code="x", message="Not now."))
+
+
 def test_a_model_that_is_closed_amid_an_answer_leaves_no_socket() -> None:
     async def story(line: Line) -> None:
         turn = asyncio.get_running_loop().create_task(line.turn("Hello?"))

@@ -49,6 +49,9 @@ class RawVoice:
     def end(self) -> list[TTSSignal]:
         return []
 
+    def probe(self) -> WireRequest:
+        return WireRequest("/voices", b"", method="GET")
+
     def fault(self, body: bytes) -> ServiceFault:
         return ServiceFault(message=body.decode("utf-8", "replace")[:200])
 
@@ -68,6 +71,9 @@ class UploadedEar:
 
     def read(self, body: bytes) -> Heard:
         return Heard(segment="", text=json.loads(body)["text"], final=True)
+
+    def probe(self) -> WireRequest:
+        return WireRequest("/voices", b"", method="GET")
 
     def fault(self, body: bytes) -> ServiceFault:
         return ServiceFault(message=body.decode("utf-8", "replace")[:200])

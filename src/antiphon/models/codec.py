@@ -13,6 +13,9 @@ import msgspec
 from antiphon.chat.context import ChatContext
 from antiphon.models.llm import ChatChunk, ToolChoice, ToolSpec
 
+NO_CREDIT = "The account has no credit left, or its quota is used up."
+"""The hint of a fault of that kind."""
+
 
 class WireRequest(msgspec.Struct, frozen=True):
     """One HTTP request. ``path`` is appended to the provider's base URL."""
@@ -25,13 +28,15 @@ class WireRequest(msgspec.Struct, frozen=True):
 
 class ServiceFault(msgspec.Struct, frozen=True):
     """What an error says. ``code`` is the service's own word, ``final``: asking again cannot help. ``kind``: what it comes to
-    where the status alone does not say. ``retry_after``: seconds, where the body says so."""
+    where the status alone does not say. ``retry_after``: seconds, where the body says so. ``status``: the HTTP status that it names,
+    0 where it names none."""
 
     message: str = ""
     code: str = ""
     final: bool = False
     kind: Literal["", "context_length", "no_credit", "refused"] = ""
     retry_after: float | None = None
+    status: int = 0
 
 
 class ChatDecoder(Protocol):

@@ -310,6 +310,10 @@ class SpeechRequestCodec(Protocol):
 
     def authorise(self, key: str) -> dict[str, str]: ...
 
+    def probe(self) -> WireRequest:
+        """A request that costs nothing and shows whether the service is there and knows the key."""
+        ...
+
     def decoder(self) -> SpeechDecoder: ...
 
     def fault(self, body: bytes) -> ServiceFault:
@@ -328,6 +332,10 @@ class TranscriptionCodec(Protocol):
         ...
 
     def authorise(self, key: str) -> dict[str, str]: ...
+
+    def probe(self) -> WireRequest:
+        """A request that costs nothing and shows whether the service is there and knows the key."""
+        ...
 
     def read(self, body: bytes) -> Heard:
         """The answer. Raises ``ModelError`` for one that cannot be read."""

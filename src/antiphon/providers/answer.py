@@ -12,7 +12,7 @@ import msgspec
 
 from antiphon.chat.context import new_id
 from antiphon.errors import ContextLengthError, ModelError, RefusedError
-from antiphon.models.codec import ServiceFault
+from antiphon.models.codec import NO_CREDIT, ServiceFault
 from antiphon.models.llm import ChatChunk, FinishReason, ToolCallDelta, Usage
 from antiphon.providers.json_fields import UNREADABLE
 
@@ -118,16 +118,23 @@ def parse(data: str) -> Any:
         raise ModelError(f"The model's stream cannot be read: {data[:80]!r}.") from None
 
 
-def fault_error(fault: ServiceFault) -> ModelError:
-    """The error for a fault that the service reported within its stream."""
+def fault_error(fault: ServiceFault, *, begun: bool = True) -> ModelError:
+    """The error for a fault that the service reported within its stream. ``begun``: a part of the answer had come."""
     said = fault.message or fault.code or "it gave no reason"
     if fault.kind == "context_length":
         return ContextLengthError(f"The conversation is too long for the model: {said}")
     if fault.kind == "refused":
         return RefusedError(f"The model refused to answer: {said}", category=fault.code)
+    what = (
+        f"The service answered with {fault.status}"
+        if fault.status and not begun
+        else "The model failed amid its answer"
+    )
     return ModelError(
-        f"The model failed amid its answer: {said}",
+        f"{what}: {said.rstrip('.')}.",
+        hint=NO_CREDIT if fault.kind == "no_credit" else "",
         retryable=not fault.final,
+        status=fault.status or None,
         retry_after=fault.retry_after,
         code=fault.code,
     )

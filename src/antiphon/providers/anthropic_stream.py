@@ -58,7 +58,7 @@ class MessagesDecoder(AnswerDecoder):
                 return self._message_delta(object_in(event.get("delta")))
             case "message_stop":
                 self.done = True
-            case "error":
+            case "error" | None if "error" in event:
                 raise fault_error(fault_of(event.get("error")))
         return []
 

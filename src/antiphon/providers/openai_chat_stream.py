@@ -91,7 +91,7 @@ class ChatStreamDecoder(AnswerDecoder):
         if not isinstance(chunk, dict):
             raise ModelError(f"The model's stream cannot be read: {data[:80]!r}.")
         if error := chunk.get("error"):
-            raise fault_error(fault_of(error))
+            raise fault_error(fault_of(error), begun=bool(self.progress))
         return chunk
 
     def _delta(self, delta: dict[str, Any]) -> list[ChatChunk]:

@@ -53,12 +53,13 @@ def fault_of(error: object, status: object = None) -> ServiceFault:
     if fault.kind:
         return fault
     number = _word(status) or code
-    if len(number) == 3 and number.isdigit():
+    known = len(number) == 3 and number.isdecimal() and number.isascii()
+    if known:
         final = number < "500" and number not in RETRYABLE_STATUS
     else:
         final = kind == "invalid_request_error"
     wait = _seconds(object_in(given.get("headers")))
-    return msgspec.structs.replace(fault, final=final, retry_after=wait)
+    return msgspec.structs.replace(fault, final=final, retry_after=wait, status=int(number) if known else 0)
 
 
 def _fault(message: str, code: str, words: set[str], *, filtered: bool) -> ServiceFault:

@@ -145,4 +145,4 @@ class ResponsesDecoder(AnswerDecoder):
 
     def _failed(self, event: dict[str, Any]) -> None:
         error = object_in(event.get("response")).get("error") or event.get("error") or event
-        raise fault_error(fault_of(error, event.get("status")))
+        raise fault_error(fault_of(error, event.get("status")), begun=bool(self._spoken or self.output))

@@ -59,6 +59,9 @@ class SpeechCodec:
     def decoder(self) -> SpeechBody:
         return SpeechBody()
 
+    def probe(self) -> WireRequest:
+        return WireRequest(path="/models", body=b"", method="GET")
+
     def fault(self, body: bytes) -> ServiceFault:
         return read_fault(body)
 

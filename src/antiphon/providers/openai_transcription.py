@@ -70,6 +70,9 @@ class TranscriptionRequestCodec:
         )
         return Heard(segment="", text=data["text"].strip(), final=True, words=words, language=_language(data))
 
+    def probe(self) -> WireRequest:
+        return WireRequest(path="/models", body=b"", method="GET")
+
     def fault(self, body: bytes) -> ServiceFault:
         return read_fault(body)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from antiphon.errors import ContextLengthError, ModelError, RefusedError
-from antiphon.models.codec import ServiceFault
+from antiphon.models.codec import NO_CREDIT, ServiceFault
 
 RETRYABLE = frozenset({408, 409, 425, 429})
 PLACEHOLDERS = 8
@@ -21,12 +21,13 @@ KEY_HEAD = 12
 
 class Service(msgspec.Struct, frozen=True):
     """The service as error messages speak of it. ``key_variable``: where its key is read from (empty: it needs none).
-    ``start_hint`` / ``model_hint``: what to do when nothing listens / when it does not have the model."""
+    ``key_hint``: what to do about its key, where that is not all. ``start_hint`` / ``model_hint``: what to do when nothing listens / when it does not have the model."""
 
     name: str
     base_url: str
     model: str = ""
     key_variable: str = ""
+    key_hint: str = ""
     start_hint: str = ""
     model_hint: str = ""
 
@@ -35,34 +36,42 @@ def status_error(service: Service, status: int, headers: Mapping[str, str], faul
     """The error for an HTTP answer that is not a success."""
     said = f": {fault.message}" if fault.message else ""
     text = f"{service.name} answered with HTTP {status}{said}".rstrip(".") + "."
-    hint = ""
     if fault.kind == "context_length":
         return ContextLengthError(text, status=status)
     if fault.kind == "refused":
         return RefusedError(text, category=fault.code, status=status)
     retryable = (status in RETRYABLE or status >= 500) and not fault.final
-    if fault.kind == "no_credit":
-        hint = "The account has no credit left, or its quota is used up."
-    elif status in (401, 403):
-        hint = (
-            f"Set {service.key_variable} to a key that is valid for {service.base_url}."
-            if service.key_variable
-            else f"{service.base_url} wants an API key that was not given."
-        )
-    elif status == 404:
-        hint = (service.model_hint or "Check the model's name and the base URL.").format(model=service.model)
-    elif status == 429:
-        hint = "The service limits how often it may be asked."
-    elif status == 529:
-        hint = "The service is overloaded."
-    elif 300 <= status < 400:
+    hint = NO_CREDIT if fault.kind == "no_credit" else _hint(service, status)
+    if 300 <= status < 400:
         hint = f"Give the address it redirects to ({headers.get('Location', 'unknown')}) as the base URL."
-    elif status in (400, 413, 422):
-        hint = "The service does not accept this request: check the model's options, tools and context length."
     wait = retry_after(headers)
     if wait is None:
         wait = fault.retry_after
     return ModelError(text, hint=hint, retryable=retryable, status=status, retry_after=wait, code=fault.code)
+
+
+def with_hint(service: Service, error: ModelError) -> ModelError:
+    """An error that came with a status within an answer says what to do, as one that came in its place."""
+    if error.status and not error.hint:
+        error.hint = _hint(service, error.status)
+    return error
+
+
+def _hint(service: Service, status: int) -> str:
+    """What to do about a status."""
+    if status in (401, 403):
+        if service.key_variable:
+            return service.key_hint or f"Set {service.key_variable} to a key that is valid for {service.base_url}."
+        return f"{service.base_url} wants an API key that was not given."
+    if status == 404:
+        return (service.model_hint or "Check the model's name and the base URL.").format(model=service.model)
+    if status == 429:
+        return "The service limits how often it may be asked."
+    if status == 529:
+        return "The service is overloaded."
+    if status in (400, 413, 422):
+        return "The service does not accept this request: check the model's options, tools and context length."
+    return ""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

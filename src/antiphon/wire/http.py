@@ -219,6 +219,30 @@ async def open_stream(
             response.close()
 
 
+async def probe(
+    pool: HttpPool,
+    service: Service,
+    request: WireRequest,
+    *,
+    headers: dict[str, str],
+    deadlines: Deadlines,
+    fault: Callable[[bytes], ServiceFault],
+    wrong_key: Container[int] = (401,),
+) -> None:
+    """Open a connection and leave it in the pool. Whatever is answered shows that the service is there, but for the statuses of a
+    ``wrong_key``.
+
+    Raises ``ModelError`` when the service cannot be reached or does not know the key.
+    """
+    headers = {"Accept": "application/json", **headers}
+    async with open_stream(
+        pool, service, request, headers=headers, deadlines=deadlines, fault=fault, statuses=range(200, 600)
+    ) as stream:
+        if stream.status in wrong_key:
+            raise status_error(service, stream.status, {}, ServiceFault())
+        await stream.drain()
+
+
 async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """The body, cut after ``limit`` bytes."""
     body = bytearray()

@@ -47,11 +47,18 @@ class HttpSTT(BatchSTT):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.provider}/{self.model} at {self.service.base_url})"
 
-    async def recognize(self, frames: tuple[AudioFrame, ...], *, language: str = "") -> STTEvent:
-        from antiphon.wire.http import Deadlines, HttpPool, open_stream
+    @property
+    def pool(self) -> HttpPool:
+        """The sockets, made on first use."""
+        from antiphon.wire.http import HttpPool
 
         if self._pool is None:
             self._pool = HttpPool(decompress=False)
+        return self._pool
+
+    async def recognize(self, frames: tuple[AudioFrame, ...], *, language: str = "") -> STTEvent:
+        from antiphon.wire.http import Deadlines, open_stream
+
         request = self.codec.request(_pcm(frames, self.codec.rate), language)
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self.headers}
         loop = asyncio.get_running_loop()
@@ -59,7 +66,7 @@ class HttpSTT(BatchSTT):
         while True:
             try:
                 async with open_stream(
-                    self._pool,
+                    self.pool,
                     self.service,
                     request,
                     headers=headers,
@@ -83,6 +90,22 @@ class HttpSTT(BatchSTT):
             words=tuple(TimedWord(w.text, w.start, w.end) for w in heard.words),
             speaker=heard.speaker,
         )
+
+    async def prewarm(self) -> None:
+        """Open a connection for the first utterance. Raises ``ModelError``, also for a key that the service does not know."""
+        from antiphon.wire.http import Deadlines, probe
+
+        try:
+            await probe(
+                self.pool,
+                self.service,
+                self.codec.probe(),
+                headers=self.headers,
+                deadlines=self._deadlines or Deadlines(),
+                fault=self.codec.fault,
+            )
+        except ModelError as error:
+            raise without_key(error, self._key) from None
 
     async def aclose(self) -> None:
         if self._owns_pool and self._pool is not None:

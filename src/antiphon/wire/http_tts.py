@@ -74,6 +74,22 @@ class HttpTTS(TTS):
     def stream(self) -> TTSStream:
         return HttpTTSStream(self)
 
+    async def prewarm(self) -> None:
+        """Open a connection for the first text. Raises ``ModelError``, also for a key that the service does not know."""
+        from antiphon.wire.http import probe
+
+        try:
+            await probe(
+                self.pool,
+                self.service,
+                self.codec.probe(),
+                headers=self.headers,
+                deadlines=self.deadlines,
+                fault=self.codec.fault,
+            )
+        except ModelError as error:
+            raise without_key(error, self._key) from None
+
     async def aclose(self) -> None:
         if self._owns_pool and self._pool is not None:
             await self._pool.aclose()

@@ -17,7 +17,7 @@ from antiphon.models.codec import ChatDecoder
 from antiphon.models.endings import Closed
 from antiphon.models.llm import ChatChunk, ToolChoice, ToolSpec
 from antiphon.wire.deadlines import Deadlines
-from antiphon.wire.faults import Service, deadline_error, without_key
+from antiphon.wire.faults import Service, deadline_error, with_hint, without_key
 from antiphon.wire.response_lanes import Items, Lane, LaneCodec, Lanes, closed_error
 from antiphon.wire.socket import Connector
 
@@ -151,6 +151,8 @@ class LaneResponses:
         except BaseException as error:
             # Nothing but closing the socket ends a response: it is not wanted, or the socket is not in order.
             await lanes.drop(lane, replace=not isinstance(error, ModelError))
+            if isinstance(error, ModelError):
+                raise with_hint(self._service, error) from None
             raise
         before = body["input"] if new is None else [*lane.known, *new]
         lane.remember(decoder.id, [*before, *decoder.answer])

@@ -15,10 +15,10 @@ from weakref import WeakSet
 from antiphon.chat.context import ChatContext
 from antiphon.errors import ModelError
 from antiphon.models.capabilities import LLMCapabilities
-from antiphon.models.codec import ChatCodec, ServiceFault, WireRequest
+from antiphon.models.codec import ChatCodec, WireRequest
 from antiphon.models.llm import LLM, ChatChunk, LLMStream, ToolChoice, ToolSpec
 from antiphon.wire.deadlines import Deadlines
-from antiphon.wire.faults import status_error, without_key
+from antiphon.wire.faults import with_hint, without_key
 from antiphon.wire.llm_service import LLMService
 from antiphon.wire.retry import RetryPolicy
 
@@ -89,21 +89,18 @@ class WireLLM(LLM):
     async def prewarm(self) -> None:
         """Open a connection and leave it in the pool. Raises ``ModelError`` when the service cannot be reached or does
         not know the key."""
-        from antiphon.wire.http import open_stream
+        from antiphon.wire.http import probe
 
         try:
-            async with open_stream(
+            await probe(
                 self.pool,
                 self.service,
                 self.codec.probe(),
-                headers={"Accept": "application/json", **self.headers},
+                headers=self.headers,
                 deadlines=self.deadlines,
                 fault=self.codec.fault,
-                statuses=range(200, 600),
-            ) as stream:
-                if stream.status in (401, 403):
-                    raise status_error(self.service, stream.status, {}, ServiceFault())
-                await stream.drain()
+                wrong_key=(401, 403),
+            )
         except ModelError as error:
             raise without_key(error, self._key) from None
 
@@ -139,10 +136,10 @@ class WireLLM(LLM):
                             stream.progressed()
                         if decoder.done:
                             break
-            except ModelError:
+            except ModelError as error:
                 # Some servers neither mark the end of the stream nor close it: a whole answer is no failure.
                 if not decoder.finished:
-                    raise
+                    raise with_hint(self.service, error) from None
             for chunk in decoder.end():
                 yield chunk
             await stream.drain()

@@ -78,6 +78,7 @@ def llm_service(
             base_url=address,
             model=model,
             key_variable=OWN_SERVER_KEY if elsewhere else row.key_variable,
+            key_hint=_key_hint(address) if elsewhere else "",
             start_hint=row.start_hint,
             model_hint=hint,
         ),
@@ -91,6 +92,10 @@ def llm_service(
         ),
         deadlines=LOCAL if row.local or elsewhere else REMOTE,
     )
+
+
+def _key_hint(address: str) -> str:
+    return f"Pass api_key= with a key that is valid for {address}; a model string takes it from {OWN_SERVER_KEY}."
 
 
 def _home(row: ProviderRow, environ: Mapping[str, str], name: str, *, wanted: bool) -> str:
