@@ -144,6 +144,12 @@ def test_each_text_is_asked_for_and_labelled(answer: Callable[[Request], Body]) 
     assert len(desk.requests) == len(TEXTS) and desk.requests[0].headers["x-key"] == KEY
 
 
+def test_half_a_surrogate_pair_does_not_silence_the_text() -> None:
+    desk = Desk(voice)
+    talk(desk, "Hi \ud83d there.")
+    assert json.loads(desk.requests[0].body)["text"] == "Hi \ufffd there."
+
+
 def test_a_voice_that_is_busy_is_asked_again() -> None:
     assert said(talk(Desk(503, voice), *TEXTS)) == list(TEXTS)
 

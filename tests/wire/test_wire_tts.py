@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import msgspec
@@ -13,10 +15,13 @@ from speech_calls import TEXTS, said
 
 from antiphon.audio.frames import AudioFrame
 from antiphon.errors import ModelError
+from antiphon.models.speech_codec import Frame, Speak, TTSCommand
 from antiphon.providers import cartesia
+from antiphon.providers.cartesia_sonic import SonicCodec, SonicOptions
 from antiphon.testing.loop import virtual_loop
 from antiphon.testing.simulators import Fault, FaultScript, MemoryConnector
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
+from antiphon.testing.simulators.threaded import ThreadedSimulators
 from antiphon.wire.tts import RETRY
 
 PATIENT = msgspec.structs.replace(RETRY, delays=(0.0, 0.1, 0.3, 0.5, 0.5, 0.5, 0.5), budget=60.0)
@@ -92,6 +97,36 @@ def test_a_text_without_a_sound_ends_too() -> None:
     assert said(call.run(call.say("...", *TEXTS)), "...", *TEXTS)[1:] == list(TEXTS)
     silent = Call()
     assert silent.run(silent.say()) == []
+
+
+def test_half_a_surrogate_pair_does_not_silence_the_text() -> None:
+    call = Call()
+    assert said(
+        call.run(call.say("Hi \ud83d there.", "A \ud83d\ude00 too.")), "Hi \ufffd there.", "A \U0001f600 too."
+    ) == [
+        "Hi \ufffd there.",
+        "A \U0001f600 too.",
+    ]
+    assert call.tts.usage.lost == 0
+
+
+def test_an_error_of_the_codec_is_raised_at_once() -> None:
+    class Broken(SonicCodec):
+        def encode(self, command: TTSCommand) -> list[Frame]:
+            if isinstance(command, Speak):
+                raise LookupError("no such word")
+            return super().encode(command)
+
+    call = Call()
+    call.tts.codec = lambda: Broken(SonicOptions())
+
+    async def main() -> float:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(LookupError, match="no such word"):
+            await call.say("Hello.")
+        return asyncio.get_running_loop().time() - began
+
+    assert call.run(main()) < RETRY.budget and call.tts.usage.lost == 0
 
 
 def test_one_socket_serves_reply_after_reply() -> None:
@@ -307,3 +342,26 @@ def test_many_reconnects_leave_nothing() -> None:
     call = Call(Fault("abort", clients=tuple(range(50))), retry=msgspec.structs.replace(RETRY, delays=(0.0,) * 60))
     assert said(call.run(call.say(*TEXTS))) == list(TEXTS)
     assert call.tts.usage.sockets == 51
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_voice_used_from_one_loop_after_another_keeps_the_last_one_alone() -> None:
+    with ThreadedSimulators() as simulators:
+        tts = cartesia.TTS(api_key="secret", base_url=simulators("cartesia", speed=0))
+
+        async def say() -> None:
+            stream = tts.stream()
+            stream.push_text("Hello.")
+            stream.end_input()
+            assert [frame async for frame in stream]
+
+        loops = []
+        for _ in range(4):
+            with asyncio.Runner() as runner:
+                runner.run(say())
+                loops.append(weakref.ref(runner.get_loop()))
+        gc.collect()
+        assert [loop() is None for loop in loops] == [True, True, True, False]
+        asyncio.run(tts.aclose())
+        gc.collect()
+        assert loops[-1]() is None

@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import ClientMiddlewareType
@@ -19,14 +19,13 @@ from antiphon.errors import ModelError
 from antiphon.models.codec import ServiceFault, WireRequest
 from antiphon.wire.deadlines import Deadlines as Deadlines
 from antiphon.wire.faults import Service, connection_error, deadline_error, status_error
+from antiphon.wire.per_loop import PerLoop
 from antiphon.wire.sse import SSEParser, SSEvent
 
 ERROR_BODY = 64 * 1024
 """Bytes of an error's body that are read."""
 WHOLE_BODY = 16 * 1024 * 1024
 """Bytes of an answer that is not a stream."""
-FOREIGN_CLOSE = 1.0
-"""Seconds that another loop may take to close its sockets: it may be blocked."""
 WHOLE_STREAM = 64 * 1024 * 1024
 """Bytes of one stream: an answer that is longer does not end."""
 DRAIN = 0.05
@@ -40,38 +39,29 @@ class HttpPool:
         self, *, keepalive: float = 60.0, middlewares: tuple[ClientMiddlewareType, ...] = (), decompress: bool = True
     ) -> None:
         self._keepalive, self._middlewares, self._decompress = keepalive, middlewares, decompress
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._sessions = PerLoop(
+            self._new_session,
+            lambda session: session.close(),
+            spent=lambda session: session.closed,
+            forget=lambda session: session.detach(),
+        )
 
     def session(self) -> aiohttp.ClientSession:
         """The running loop's session, made on first use."""
-        loop = asyncio.get_running_loop()
-        for stale in [other for other in self._sessions if other.is_closed()]:
-            del self._sessions[stale]
-        session = self._sessions.get(loop)
-        if session is None or session.closed:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keepalive)
-            timeout = aiohttp.ClientTimeout(total=None)
-            session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=timeout,
-                auto_decompress=self._decompress,
-                middlewares=self._middlewares,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-            self._sessions[loop] = session
-        return session
+        return self._sessions.here()
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keepalive),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=self._decompress,
+            middlewares=self._middlewares,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
 
     async def aclose(self) -> None:
         """Close every socket. Sessions of other running loops are closed on their own loop."""
-        here = asyncio.get_running_loop()
-        for loop, session in list(self._sessions.items()):
-            self._sessions.pop(loop, None)
-            if loop is here:
-                await session.close()
-            elif loop.is_running():
-                closing = asyncio.run_coroutine_threadsafe(session.close(), loop)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(closing), FOREIGN_CLOSE)
+        await self._sessions.aclose()
 
 
 class Stream:

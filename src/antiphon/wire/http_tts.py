@@ -18,7 +18,7 @@ from antiphon.models.speech_codec import Sound, SpeechRequestCodec, TTSSignal, W
 from antiphon.models.tts import TTS, TTSStream
 from antiphon.wire.faults import Service, without_key
 from antiphon.wire.retry import RetryPolicy, Sleep, pause
-from antiphon.wire.tts import RETRY
+from antiphon.wire.tts import RETRY, sayable
 from antiphon.wire.whole_samples import WholeSamples
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class HttpTTSStream(TTSStream):
         self._closed = False
 
     def push_text(self, text: str) -> None:
-        self._texts.put_nowait(text)
+        self._texts.put_nowait(sayable(text))
 
     def end_input(self) -> None:
         self._texts.put_nowait(None)

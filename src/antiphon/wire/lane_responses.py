@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from antiphon.chat.context import ChatContext
@@ -18,13 +18,12 @@ from antiphon.models.endings import Closed
 from antiphon.models.llm import ChatChunk, ToolChoice, ToolSpec
 from antiphon.wire.deadlines import Deadlines
 from antiphon.wire.faults import Service, deadline_error, with_hint, without_key
+from antiphon.wire.per_loop import PerLoop
 from antiphon.wire.response_lanes import Items, Lane, LaneCodec, Lanes, closed_error
 from antiphon.wire.socket import Connector
 
 DEAF = 3.0
 """Seconds until a service that takes a request says that it has it: a socket that is silent longer is not alive."""
-FOREIGN_CLOSE = 1.0
-"""Seconds that another loop may take to close its sockets: it may be blocked."""
 WHOLE = 64 * 1024 * 1024
 """Characters of one response: one that is longer does not end."""
 LOST = frozenset({"previous_response_not_found", "websocket_connection_limit_reached"})
@@ -80,42 +79,28 @@ class LaneResponses:
         self._deadlines = deadlines
         self._session = session
         self._connector = connector
-        self._lanes: dict[asyncio.AbstractEventLoop, Lanes] = {}
+        self._lanes = PerLoop(self._new_lanes, lambda lanes: lanes.aclose())
 
     async def warm(self) -> None:
         """Open a socket, where there is none. Raises ``ModelError``."""
         try:
-            await self._here().warm()
+            await self._lanes.here().warm()
         except ModelError as error:
             raise without_key(error, self._key) from None
 
     async def aclose(self) -> None:
         """Close every socket. Those of other running loops are closed on their own loop."""
-        here = asyncio.get_running_loop()
-        for loop, lanes in list(self._lanes.items()):
-            self._lanes.pop(loop, None)
-            if loop is here:
-                await lanes.aclose()
-            elif loop.is_running():
-                closing = asyncio.run_coroutine_threadsafe(lanes.aclose(), loop)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(closing), FOREIGN_CLOSE)
+        await self._lanes.aclose()
 
-    def _here(self) -> Lanes:
-        """The lanes of the running loop."""
-        loop = asyncio.get_running_loop()
-        for stale in [other for other in self._lanes if other.is_closed()]:
-            del self._lanes[stale]
-        if loop not in self._lanes:
-            self._lanes[loop] = Lanes(
-                self._service,
-                self._codec,
-                self._codec.authorise(self._key) if self._key else {},
-                deadlines=self._deadlines,
-                session=self._session,
-                connector=self._connector,
-            )
-        return self._lanes[loop]
+    def _new_lanes(self) -> Lanes:
+        return Lanes(
+            self._service,
+            self._codec,
+            self._codec.authorise(self._key) if self._key else {},
+            deadlines=self._deadlines,
+            session=self._session,
+            connector=self._connector,
+        )
 
     async def attempt(self, body: dict[str, Any], tools: Sequence[ToolSpec]) -> AsyncGenerator[ChatChunk, None]:
         """One response; where the service has lost what came before it, a second one with the whole conversation."""
@@ -135,7 +120,7 @@ class LaneResponses:
                 yield chunk
 
     async def _response(self, body: dict[str, Any], tools: Sequence[ToolSpec]) -> AsyncGenerator[ChatChunk, None]:
-        lanes = self._here()
+        lanes = self._lanes.here()
         decoder = self._codec.decoder(tools)
         first_by = asyncio.get_running_loop().time() + self._deadlines.first
         lane, new = await lanes.take(body["input"])

@@ -7,9 +7,7 @@ it imports no network code: that happens with the first connection.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from antiphon.models.capabilities import TTSCapabilities
 from antiphon.models.speech_codec import TTSCodec
@@ -19,13 +17,10 @@ from antiphon.wire.retry import RetryPolicy, Sleep, pause
 from antiphon.wire.usage import WireUsage
 
 if TYPE_CHECKING:
-    import asyncio
-
+    from antiphon.wire.per_loop import PerLoop
     from antiphon.wire.socket import Connector, SpeechDeadlines
     from antiphon.wire.tts_pool import TTSPool
 
-FOREIGN_CLOSE = 1.0
-"""Seconds that another loop may take to close its sockets: it may be blocked."""
 RETRY = RetryPolicy(delays=(0.0, 0.1, 0.3, 1.0), budget=3.0)
 
 
@@ -62,7 +57,7 @@ class WireTTS(TTS):
         self._deadlines = deadlines
         self._connector = connector
         self._owns_connector = connector is None
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, TTSPool] = WeakKeyDictionary()
+        self._pools: PerLoop[TTSPool] | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.provider}/{self.model} at {self.service.base_url})"
@@ -76,26 +71,29 @@ class WireTTS(TTS):
     @property
     def pool(self) -> TTSPool:
         """The running loop's sockets."""
-        import asyncio
+        return self._of_loops().here()
 
+    def _of_loops(self) -> PerLoop[TTSPool]:
+        if self._pools is None:
+            from antiphon.wire.per_loop import PerLoop
+
+            self._pools = PerLoop(self._new_pool, lambda pool: pool.aclose())
+        return self._pools
+
+    def _new_pool(self) -> TTSPool:
         from antiphon.wire.aiohttp_socket import AiohttpConnector
         from antiphon.wire.tts_pool import TTSPool
 
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
-            if self._connector is None:
-                self._connector = AiohttpConnector()
-            pool = TTSPool(
-                self.codec,
-                self.service,
-                self._connector,
-                key=self._key,
-                deadlines=self.deadlines,
-                usage=self.usage,
-            )
-            self._pools[loop] = pool
-        return pool
+        if self._connector is None:
+            self._connector = AiohttpConnector()
+        return TTSPool(
+            self.codec,
+            self.service,
+            self._connector,
+            key=self._key,
+            deadlines=self.deadlines,
+            usage=self.usage,
+        )
 
     def stream(self) -> TTSStream:
         from antiphon.wire.tts_stream import WireTTSStream
@@ -107,16 +105,12 @@ class WireTTS(TTS):
         await self.pool.prewarm()
 
     async def aclose(self) -> None:
-        import asyncio
-
-        here = asyncio.get_running_loop()
-        for loop, pool in list(self._pools.items()):
-            self._pools.pop(loop, None)
-            if loop is here:
-                await pool.aclose()
-            elif loop.is_running():
-                closing = asyncio.run_coroutine_threadsafe(pool.aclose(), loop)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(closing), FOREIGN_CLOSE)
+        if self._pools is not None:
+            await self._pools.aclose()
         if self._owns_connector and self._connector is not None:
             await self._connector.aclose()
+
+
+def sayable(text: str) -> str:
+    """``text`` as UTF-8 can carry it: a surrogate without its other half, where a text was cut, becomes U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

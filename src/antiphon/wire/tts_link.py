@@ -33,7 +33,7 @@ MAX_UNREAD = 64 * 1024 * 1024
 """Bytes of audio of one context that may wait to be read: twenty minutes. More is a service that does not end."""
 
 
-Said = TTSSignal | ModelError | None
+Said = TTSSignal | BaseException | None
 
 
 class TTSContext:
@@ -164,6 +164,9 @@ class TTSLink:
             self._fail(ModelError("The voice service ended the connection."))
         except ModelError as error:
             self._fail(error)
+        except asyncio.CancelledError:  # the loop ends: nothing may be opened on it any more
+            self._on_end = lambda link: None
+            raise
         finally:
             self._fail(ModelError("The socket was closed."))
             sending.cancel()

@@ -16,7 +16,7 @@ from antiphon.errors import ModelError
 from antiphon.models.speech_codec import ContextDone, SegmentDone, Sound, SpokenWord, TextUsage, TTSSignal, Words
 from antiphon.models.tts import TTSStream
 from antiphon.wire.faults import deadline_error
-from antiphon.wire.tts import WireTTS
+from antiphon.wire.tts import WireTTS, sayable
 from antiphon.wire.tts_link import TTSContext
 from antiphon.wire.whole_samples import WholeSamples
 
@@ -43,7 +43,7 @@ class WireTTSStream(TTSStream):
     # --- the contract --------------------------------------------------------------------------------------------------
 
     def push_text(self, text: str) -> None:
-        self._texts.append(text)
+        self._texts.append(sayable(text))
         self._wake.set()
 
     def end_input(self) -> None:
@@ -117,6 +117,7 @@ class WireTTSStream(TTSStream):
             return
         context.spoken = self._done
         writing = asyncio.create_task(self._write(context, self._done), name="tts-write")
+        writing.add_done_callback(lambda task: _tell(context, task))
         try:
             async with aclosing(self._read(context)) as frames:
                 async for frame in frames:
@@ -214,7 +215,7 @@ class WireTTSStream(TTSStream):
                 if loop.time() - context.link.heard >= limit:  # nobody else on this socket hears anything either
                     await context.link.aclose()
                 raise deadline_error(self._tts.service, "audio", limit) from None
-            if isinstance(signal, ModelError):
+            if isinstance(signal, BaseException):
                 raise signal
             if signal is not None:
                 return signal
@@ -223,3 +224,9 @@ class WireTTSStream(TTSStream):
         """Whether the service owes audio, or the end of it."""
         outstanding = context.link.codec.rules.boundaries or first
         return self._ended or (outstanding and context.spoken > self._done)
+
+
+def _tell(context: TTSContext, writing: asyncio.Task[None]) -> None:
+    """What went wrong with the texts is for who reads the audio: none will come."""
+    if not writing.cancelled() and (error := writing.exception()) is not None:
+        context.put(error)
