@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.models.speech_codec import Covered, Finalized, Heard, HeardWord, Notice, STTSignal
+from antiphon.models.speech_codec import Covered, Finalized, Heard, HeardWord, Notice, STTSignal, main_speaker
 from antiphon.providers.deepgram_nova import NovaCodec, NovaOptions
 
 anything: st.SearchStrategy[Any] = st.recursive(
@@ -101,7 +101,7 @@ def test_a_wrong_field_of_a_word_counts_as_missing(broken: dict[str, Any], left:
             end=3.0,
             words=left,
             confidence=0.5,
-            speaker=left[0].speaker if left else "",
+            speaker=main_speaker(left),
         ),
         Covered(3.0),
         Finalized(),
@@ -112,3 +112,13 @@ def test_a_message_without_alternatives_is_noticed() -> None:
     assert decode({"type": "Results", "channel": {"alternatives": []}}) == [
         Notice("unknown", "Results without alternatives")
     ]
+
+
+def test_a_final_of_two_speakers_is_whose_words_are_more() -> None:
+    said = [("hi", 0), ("oh", 1), ("hello", 1)]
+    words = [{"word": word, "start": n, "end": n + 0.5, "speaker": who} for n, (word, who) in enumerate(said)]
+    best = {"transcript": "hi oh hello", "words": words}
+    frame = {"type": "Results", "is_final": True, "channel": {"alternatives": [best]}}
+    heard = NovaCodec(NovaOptions(diarize=True)).decode(json.dumps(frame))[0]
+    assert isinstance(heard, Heard) and heard.speaker == "1"
+    assert [word.speaker for word in heard.words] == ["0", "1", "1"]

@@ -6,6 +6,7 @@ so it may remember what it has read on it. Times are seconds of audio since the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -99,6 +100,12 @@ class HeardWord(msgspec.Struct, frozen=True):
     end: float
     confidence: float = 1.0
     speaker: str = ""
+
+
+def main_speaker(words: Sequence[HeardWord]) -> str:
+    """Who says most of the words; of several, who is first."""
+    said = [word.speaker for word in words if word.speaker]
+    return max(dict.fromkeys(said), key=said.count, default="")
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from antiphon.models.speech_codec import (
     STTRules,
     STTSignal,
     TurnEdge,
+    main_speaker,
 )
 from antiphon.providers.json_fields import integer, message_of, number, string
 
@@ -201,7 +202,7 @@ class StreamingCodec:
                 end=words[-1].end if words else 0.0,
                 words=words,
                 language=string(data.get("language_code")),
-                speaker=speaker or (words[0].speaker if words else ""),
+                speaker=speaker or main_speaker(words),
             )
         )
         if final and turn == self._turn > self._over:

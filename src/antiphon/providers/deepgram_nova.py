@@ -23,6 +23,7 @@ from antiphon.models.speech_codec import (
     STTCommand,
     STTRules,
     STTSignal,
+    main_speaker,
 )
 from antiphon.providers.deepgram_results import RESULTS, Results, heard_words, results_of
 from antiphon.providers.json_fields import UNREADABLE, message_of, number, string
@@ -127,7 +128,7 @@ def _signals(results: Results) -> list[STTSignal]:
             end=end,
             words=words,
             language=best.languages[0] if best.languages else "",
-            speaker=words[0].speaker if words else "",
+            speaker=main_speaker(words),
             confidence=best.confidence,
         )
         signals.append(heard)
