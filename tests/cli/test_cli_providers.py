@@ -11,8 +11,14 @@ import pytest
 
 from antiphon.cli import providers
 from antiphon.cli.main import main
+from antiphon.cli.provider_table import entries
+from antiphon.testing import run
+from antiphon.testing.conformance import Report
 from antiphon.testing.simulators import Fault as SocketFault
 from antiphon.testing.simulators import FaultScript, serving
+from antiphon.testing.simulators.__main__ import main as simulate_from
+from antiphon.testing.simulators.__main__ import parser as simulators
+from antiphon.testing.simulators.__main__ import simulator_for
 from antiphon.testing.simulators.cartesia import CartesiaSimulator
 
 
@@ -104,4 +110,66 @@ def test_names_that_do_not_work_are_refused_with_a_way_out(
 ) -> None:
     monkeypatch.delenv("CARTESIA_API_KEY", raising=False)
     assert main(["providers", "test", *words, "--yes"]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("openai/gpt-4o@http://127.0.0.1:8000/v1", "llm"),
+        ("openai/whisper-1:en", "stt"),
+        ("openai/gpt-4o-mini-tts:marin@https://gateway.example", "tts"),
+        ("deepgram/nova-3@http://127.0.0.1:8000", "stt"),
+        ("deepgram/nova-3:multi", "stt"),
+        ("deepgram/flux-general-en", "stt"),
+        ("deepgram/aura-2-thalia-en", "tts"),
+        ("cartesia/ink-2", "stt"),
+        ("elevenlabs/eleven_v3:VOICE", "tts"),
+    ],
+)
+def test_a_models_name_says_of_which_kind_it_is(name: str, kind: str) -> None:
+    entry, text = providers.chosen(name, None, entries({}))
+    assert (entry.kind, text) == (kind, name)
+
+
+CALLER = "examples/coffee/callers/1-heart.wav"
+SAYS = "Hi! Could I get a large iced mocha with skim milk, please?"
+
+
+@pytest.mark.parametrize(
+    ("words", "model"),
+    [
+        (["openai", "--obedient"], "openai/gpt-4o@{url}/v1"),
+        (["anthropic", "--obedient"], "anthropic/claude-haiku-4-5@{url}"),
+        (["deepgram", "--recording", f"{CALLER}={SAYS}"], "deepgram/nova-3@{url}"),
+        (["deepgram", "--recording", f"{CALLER}={SAYS}"], "deepgram/flux-general-en@{url}"),
+        (["cartesia"], "cartesia/sonic-3@{url}"),
+    ],
+)
+def test_a_simulator_of_the_command_line_passes(words: list[str], model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DEEPGRAM", "CARTESIA", "ANTHROPIC", "OPENAI_COMPATIBLE"):
+        monkeypatch.setenv(f"{name}_API_KEY", "secret")
+
+    async def main() -> Report:
+        async with serving(simulator_for(simulators().parse_args(words))) as url:
+            entry, text = providers.chosen(model.format(url=url), None, entries({}))
+            return await providers._run(entry.kind, text, CALLER if entry.kind == "stt" else None, SAYS)
+
+    report = run(main())
+    assert report.ok, report
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cartesia", "--obedient"], "--obedient means nothing"),
+        (["openai", "--recording", "a.wav=Hello"], "Cannot read a.wav"),
+        (["deepgram", "--recording", "a.wav"], "is not a recording"),
+        (["gemini", "--recording", f"{CALLER}=Hello"], "--recording means nothing"),
+    ],
+)
+def test_a_simulator_says_what_it_has_no_use_for(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert simulate_from(words) == 1
     assert said in capsys.readouterr().err

@@ -13,6 +13,8 @@ import msgspec
 
 from antiphon.cli.provider_table import ProviderEntry, entries
 from antiphon.errors import ConfigurationError, ModelMissingError
+from antiphon.providers.prices import bundled_prices
+from antiphon.providers.registry import speech_row_of
 from antiphon.testing.conformance import Report, SpeechSample, check_llm, check_stt, check_tts
 from antiphon.wire.resolve import llm_from_string, parse_model_string, stt_from_string, tts_from_string
 
@@ -95,14 +97,22 @@ def chosen(name: str, kind: str | None, found: Sequence[ProviderEntry]) -> tuple
         what = f" of kind {kind}" if kind else ""
         raise ConfigurationError(f"There is no provider {prefix!r}{what}.", hint=f"There are {known}.")
     if len(of_name) > 1:
-        model = name.partition("@")[0]
-        fitting = [entry for entry in of_name if model in (entry.example, *(price.model for price in entry.prices))]
+        fitting = _called(prefix, parse_model_string(name).model, of_name) if "/" in name else []
         if len(fitting) != 1:
             kinds = ", ".join(entry.kind for entry in of_name)
             raise ConfigurationError(f"{name!r} may be: {kinds}.", hint="Say which with --kind.")
         of_name = fitting
     entry = of_name[0]
     return entry, name if "/" in name else entry.example
+
+
+def _called(prefix: str, model: str, found: Sequence[ProviderEntry]) -> list[ProviderEntry]:
+    """Those whose models are called so: speech models by the registry, others by what they cost."""
+    bare = model.partition(":")[0]
+    rows = [(entry, speech_row_of(prefix, entry.kind)) for entry in found]
+    spoken = [entry for entry, row in rows if row is not None and row.calls(bare)]
+    priced = [entry for entry, row in rows if row is None and bundled_prices().find("llm", prefix, model)]
+    return spoken or priced
 
 
 def agreed(question: str) -> bool:

@@ -5,6 +5,7 @@ Owns: which there are. Never: code of a provider.
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
@@ -18,31 +19,77 @@ ROWS: tuple[ProviderRow, ...] = (*LLM_ROWS, *REMOTE_ROWS, *LOCAL_ROWS)
 
 class SpeechRow(msgspec.Struct, frozen=True):
     """A provider of speech. ``factory``: ``module:attribute`` of the class that a user would write, imported on use; it takes
-    ``model=`` and ``base_url=``. ``variant``: the argument that what follows a colon in a model string becomes (empty: none)."""
+    ``model=`` and ``base_url=``. ``variant``: the argument that what follows a colon in a model string becomes (empty: none).
+    ``names``: what its models are called, as shell patterns; they tell them from models of the provider's other kinds."""
 
     prefix: str
     kind: Literal["stt", "tts"]
     factory: str
     model: str
     variant: str
+    names: tuple[str, ...]
+
+    def calls(self, model: str) -> bool:
+        """Whether one of its models may be called so."""
+        return any(fnmatchcase(model, pattern) for pattern in self.names)
 
 
 SPEECH: tuple[SpeechRow, ...] = (
-    SpeechRow("deepgram", "stt", "antiphon.providers.deepgram:STT", model="nova-3", variant="language"),
-    SpeechRow("deepgram", "tts", "antiphon.providers.deepgram:TTS", model="aura-2-thalia-en", variant=""),
-    SpeechRow("openai", "stt", "antiphon.providers.openai:STT", model="gpt-transcribe", variant="language"),
-    SpeechRow("openai", "tts", "antiphon.providers.openai:TTS", model="gpt-4o-mini-tts", variant="voice"),
+    SpeechRow(
+        "deepgram",
+        "stt",
+        "antiphon.providers.deepgram:STT",
+        model="nova-3",
+        variant="language",
+        names=("nova-*", "flux-general-*", "base*", "enhanced*", "whisper*"),
+    ),
+    SpeechRow(
+        "deepgram", "tts", "antiphon.providers.deepgram:TTS", model="aura-2-thalia-en", variant="", names=("aura-*",)
+    ),
+    SpeechRow(
+        "openai",
+        "stt",
+        "antiphon.providers.openai:STT",
+        model="gpt-transcribe",
+        variant="language",
+        names=("*-transcribe*", "whisper-*"),
+    ),
+    SpeechRow(
+        "openai",
+        "tts",
+        "antiphon.providers.openai:TTS",
+        model="gpt-4o-mini-tts",
+        variant="voice",
+        names=("tts-*", "*-tts*"),
+    ),
     SpeechRow(
         "assemblyai",
         "stt",
         "antiphon.providers.assemblyai:STT",
         model="universal-streaming-english",
         variant="language",
+        names=("universal-*", "u3-*"),
     ),
-    SpeechRow("cartesia", "stt", "antiphon.providers.cartesia:STT", model="ink-2", variant=""),
-    SpeechRow("cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice"),
-    SpeechRow("elevenlabs", "stt", "antiphon.providers.elevenlabs:STT", model="scribe_v2_realtime", variant="language"),
-    SpeechRow("elevenlabs", "tts", "antiphon.providers.elevenlabs:TTS", model="eleven_flash_v2_5", variant="voice"),
+    SpeechRow("cartesia", "stt", "antiphon.providers.cartesia:STT", model="ink-2", variant="", names=("ink-*",)),
+    SpeechRow(
+        "cartesia", "tts", "antiphon.providers.cartesia:TTS", model="sonic-3", variant="voice", names=("sonic*",)
+    ),
+    SpeechRow(
+        "elevenlabs",
+        "stt",
+        "antiphon.providers.elevenlabs:STT",
+        model="scribe_v2_realtime",
+        variant="language",
+        names=("scribe*",),
+    ),
+    SpeechRow(
+        "elevenlabs",
+        "tts",
+        "antiphon.providers.elevenlabs:TTS",
+        model="eleven_flash_v2_5",
+        variant="voice",
+        names=("eleven_*",),
+    ),
 )
 
 OWN_SERVER_KEY = "OPENAI_COMPATIBLE_API_KEY"
