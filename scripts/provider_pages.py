@@ -14,6 +14,7 @@ from pathlib import Path
 
 from antiphon.cli.provider_table import ProviderEntry, entries
 from antiphon.providers import registry
+from antiphon.testing.simulators.openai_dialects import DIALECTS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "providers"
 KINDS = {"stt": "speech to text", "llm": "language model", "tts": "text to speech"}
@@ -43,6 +44,7 @@ def index(by_name: dict[str, list[ProviderEntry]]) -> str:
     for name, own in by_name.items():
         kinds = ", ".join(KINDS[entry.kind] for entry in own)
         proofs = "; ".join(f"{entry.kind}: {', '.join(entry.verified)}" for entry in own if entry.verified)
+        proofs = proofs or ("shared tests over a simulator" if name in DIALECTS else "")
         lines.append(f"| [{name}]({name}.md) | {kinds} | {proofs} |")
     return HEAD + "\n".join(lines) + "\n"
 
@@ -134,14 +136,28 @@ def prices(entry: ProviderEntry) -> list[str]:
 def proofs(entry: ProviderEntry) -> list[str]:
     """What was shown, how and when."""
     if not entry.proofs:
-        return (
-            ["Verified by the conformance kit over its simulator alone.\n"]
-            if registry.speech_row_of(entry.name, entry.kind)
-            else ["Not verified beyond the shared tests of its format.\n"]
-        )
+        return [shared_tests(entry.name)]
     lines = ["| verified by | as of | test | |", "|---|---|---|---|"]
     lines += [f"| {proof.proof} | {proof.as_of} | `{proof.test}` | {proof.note} |" for proof in entry.proofs]
     return [*lines, ""]
+
+
+def shared_tests(name: str) -> str:
+    """What was run of a service that follows OpenAI's format and has no proof of its own."""
+    row = registry.row_of(name)
+    if row is None or name not in DIALECTS:
+        return "Verified by the conformance kit over its simulator alone.\n"
+    parts = "conversation, options, tools, usage, errors" if row.tools else "conversation, options, usage, errors"
+    lines = [
+        "Shared tests were run over the simulator in this service's dialect:",
+        f"`tests/providers/test_openai_compatible.py` ({parts}){'.' if name == 'azure' else ','}",
+    ]
+    if name != "azure":
+        lines.append(
+            "`tests/providers/test_llm_conformance.py` (the contract of the conformance kit"
+            f"{'' if row.tools else ', but for tools'})."
+        )
+    return "\n".join([*lines, "Nothing was checked against the service itself, its schema or its own library.", ""])
 
 
 def main(words: list[str]) -> int:

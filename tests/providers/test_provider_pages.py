@@ -13,6 +13,7 @@ import pytest
 from antiphon.providers.prices import bundled_prices
 from antiphon.providers.registry import ROWS, SPEECH
 from antiphon.providers.verification import proofs
+from antiphon.testing.simulators.openai_dialects import DIALECTS
 from tests.test_docs import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -61,3 +62,12 @@ def test_prices_are_of_providers_that_are_there_or_said_to_come() -> None:
         ("elevenlabs", "stt"),
         ("openai", "stt"), ("openai", "tts"),
     }  # fmt: skip
+
+
+def test_a_page_without_a_proof_says_what_was_run_and_claims_no_more() -> None:
+    shown = {(proof.provider, proof.kind) for proof in proofs()}
+    unproven = [row.prefix for row in ROWS if (row.prefix, "llm") not in shown]
+    assert unproven
+    for name in unproven:
+        page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+        assert name in DIALECTS and "Shared tests were run over the simulator" in page and "verified by" not in page
