@@ -17,6 +17,7 @@ class GetEmailTask(FieldTask[str]):
     """
 
     field = "email"
+    package = "email_validator"
     wanted = "the caller's e-mail address"
     form = "name@domain"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -67,6 +68,9 @@ class FieldTask(FieldWords[T]):
     The rest is as for ``Agent``. Raises ``TaskDeclinedError`` where the caller will not say, or the attempts are used up.
     """
 
+    package = ""
+    """What has to be installed for the task; missing, it is said when the task is made."""
+
     def __init__(
         self,
         *,
@@ -85,6 +89,11 @@ class FieldTask(FieldWords[T]):
         turn_handling: TurnHandlingOptions | dict[str, Any] | None = None,
         language: str = "",
     ) -> None:
+        if self.package and find_spec(self.package) is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} needs {self.package}, which is not installed.",
+                hint="Run: pip install 'antiphon[tasks]'.",
+            )
         if max_attempts < 1:
             raise ConfigurationError("max_attempts has to be 1 or more.", hint="Leave it out for the default.")
         self._ask, self._confirms, self._attempts, self._required = ask, confirm, max_attempts, required

@@ -23,6 +23,7 @@ class GetPhoneNumberTask(FieldTask[str]):
     """
 
     field = "phone_number"
+    package = "phonenumbers"
     wanted = "the caller's phone number"
     form = "digits, with + and the country where it was said"
 
