@@ -10,6 +10,7 @@ from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel.conversation import Call, CallOutput, Conversation, Message
 from antiphon.kernel.liveness import whose_move
+from antiphon.kernel.reply import below
 from antiphon.kernel.speech_order import RANK
 from tests.kernel.world import World
 
@@ -290,7 +291,7 @@ class Rules:
         results = [e.fact for e in effects if isinstance(e, fx.Record) and isinstance(e.fact, ft.ToolResult)]
         if not isinstance(event, ev.ToolReturned) or event.agent is None or not results:
             return
-        if not results[0].output.startswith("Not handed over"):
+        if not results[0].late and not results[0].output.startswith("Not handed over"):
             step = self.steps.get(event.op, "")
             self.handed[step] = self.handed.get(step, 0) + 1
             if self.handed[step] > 1:
@@ -332,6 +333,7 @@ class Rules:
                 raise Broken("K6", "a sub-dialogue is under way, and another agent speaks")
             if self.current != agents.current.key:
                 raise Broken("K6", "the agent of the sub-dialogue is not bound")
+        self.dialogues |= {reply.base for reply in state.reply.replies.values() if below(reply, state)}
         under_way = {frame.wish.ask for frame in agents.tasks} | {wish.ask for wish in agents.wishes}
         if self.asks.keys() - under_way:
             raise Broken("K1", f"{self.asks.keys() - under_way} are awaited and will never come")

@@ -115,17 +115,6 @@ def k6_every_hand_off_of_a_batch_is_made(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(tool_calls, "refusal", lambda *args: "")
 
 
-def k6_hand_offs_go_round_and_round(patch: pytest.MonkeyPatch) -> None:
-    real = agent_switch.refusal
-
-    def patient(*args: Any) -> str:
-        why = real(*args)
-        return "" if why == agent_switch.TOO_MANY else why
-
-    patch.setattr(tool_calls, "refusal", patient)
-    patch.setattr(agent_switch, "refusal", patient)
-
-
 def k6_the_agent_of_a_task_stays_when_it_is_over(patch: pytest.MonkeyPatch) -> None:
     real = agents.pop_task
 
@@ -135,10 +124,6 @@ def k6_the_agent_of_a_task_stays_when_it_is_over(patch: pytest.MonkeyPatch) -> N
         return frame
 
     patch.setattr(agent_tasks, "pop_task", stays)
-
-
-def k6_an_outer_task_leaves_the_inner_ones_behind(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(agent_tasks, "end_tasks", nothing)
 
 
 def k6_a_task_of_an_agent_that_has_left_takes_the_call(patch: pytest.MonkeyPatch) -> None:
@@ -225,9 +210,7 @@ MUTANTS: tuple[tuple[str, Break], ...] = (
     ("K5", k5_the_deadline_is_forgotten),
     ("K6", k6_turns_that_wait_for_an_agent_are_dropped),
     ("K6", k6_every_hand_off_of_a_batch_is_made),
-    ("K6", k6_hand_offs_go_round_and_round),
     ("K6", k6_the_agent_of_a_task_stays_when_it_is_over),
-    ("K6", k6_an_outer_task_leaves_the_inner_ones_behind),
     ("K6", k6_a_task_of_an_agent_that_has_left_takes_the_call),
     ("K1", k1_a_task_outlives_whoever_awaits_it),
     ("K1", k1_a_dialogue_counts_as_the_tools_own_time),
