@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from antiphon.models.capabilities import STTCapabilities
 from antiphon.models.speech_codec import STTCodec
 from antiphon.providers.assemblyai_streaming import StreamingCodec, StreamingOptions
+from antiphon.providers.speech_options import known, terms, within
 from antiphon.wire.address import checked_base_url
 from antiphon.wire.faults import Service
 from antiphon.wire.keys import key_for
@@ -37,7 +38,7 @@ class STT(WireSTT):
 
     The service bills the time that a connection is open, not the audio.
 
-    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    Raises ``ConfigurationError`` for a missing key, an option that cannot be, or an address that is refused.
     """
 
     def __init__(
@@ -62,6 +63,9 @@ class STT(WireSTT):
         connector: Connector | None = None,
         **wire: Any,
     ) -> None:
+        known(STT, wire)
+        keyterms = terms("keyterms", keyterms)
+        within(0.0, 1.0, end_of_turn_confidence_threshold=end_of_turn_confidence_threshold, vad_threshold=vad_threshold)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("AssemblyAI", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from antiphon.models.capabilities import STTCapabilities, TTSCapabilities
 from antiphon.providers.cartesia_ink import InkCodec, InkOptions
 from antiphon.providers.cartesia_sonic import SonicCodec, SonicOptions
+from antiphon.providers.speech_options import known, terms, within
 from antiphon.wire.address import checked_base_url
 from antiphon.wire.faults import Service
 from antiphon.wire.keys import key_for
@@ -35,7 +36,7 @@ class TTS(WireTTS):
     one socket (the plan limits them). ``options``: any other field of a request. ``api_key``: instead of ``CARTESIA_API_KEY``.
     ``base_url``: another host; ``allow_insecure``: although the way to it is not encrypted.
 
-    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    Raises ``ConfigurationError`` for a missing key, an option that cannot be, or an address that is refused.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class TTS(WireTTS):
         connector: Connector | None = None,
         **wire: Any,
     ) -> None:
+        known(TTS, wire)
+        within(0.6, 1.5, speed=speed)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("Cartesia", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
         made = SonicOptions(
@@ -95,7 +98,7 @@ class STT(WireSTT):
 
     The service gives no word times and cannot be asked for a final: it rules on the turn itself.
 
-    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    Raises ``ConfigurationError`` for a missing key, an option that cannot be, or an address that is refused.
     """
 
     def __init__(
@@ -115,6 +118,8 @@ class STT(WireSTT):
         connector: Connector | None = None,
         **wire: Any,
     ) -> None:
+        known(STT, wire)
+        keyterms = terms("keyterms", keyterms)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("Cartesia", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
         made = InkOptions(

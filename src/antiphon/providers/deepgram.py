@@ -13,6 +13,7 @@ from antiphon.models.speech_codec import STTCodec
 from antiphon.providers.deepgram_aura import AuraCodec, AuraOptions
 from antiphon.providers.deepgram_flux import FluxCodec, FluxOptions
 from antiphon.providers.deepgram_nova import NovaCodec, NovaOptions
+from antiphon.providers.speech_options import known, terms, unused, within
 from antiphon.wire.address import checked_base_url
 from antiphon.wire.faults import Service
 from antiphon.wire.keys import key_for
@@ -35,7 +36,7 @@ class STT(WireSTT):
     see ``FluxOptions``). ``options``: any other query parameter of the service. ``api_key``: instead of ``DEEPGRAM_API_KEY``.
     ``base_url``: another host; ``allow_insecure``: although the way to it is not encrypted.
 
-    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    Raises ``ConfigurationError`` for a missing key, an option that cannot be, or an address that is refused.
     """
 
     def __init__(
@@ -64,6 +65,24 @@ class STT(WireSTT):
         connector: Connector | None = None,
         **wire: Any,
     ) -> None:
+        known(STT, wire)
+        keyterms = terms("keyterms", keyterms)
+        redact = terms("redact", redact)
+        tags = terms("tags", tags)
+        language_hints = terms("language_hints", language_hints)
+        within(0.5, 1.0, eot_threshold=eot_threshold)
+        within(0.3, 0.9, eager_eot_threshold=eager_eot_threshold)
+        if model.startswith("flux"):
+            other = "multi" not in model and not model.endswith(f"-{language.partition('-')[0].lower()}")
+            unused(model, diarize=diarize, redact=redact, language=other and language)
+        else:
+            unused(
+                model,
+                eot_threshold=eot_threshold,
+                eager_eot_threshold=eager_eot_threshold,
+                eot_timeout_ms=eot_timeout_ms,
+                language_hints=language_hints,
+            )
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("Deepgram", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
         turns = model.startswith("flux")
@@ -129,7 +148,7 @@ class TTS(WireTTS):
     ``sample_rate``: Hz. ``speed``: 0.7 to 1.5. ``options``: any other query parameter of the service. ``api_key``: instead of
     ``DEEPGRAM_API_KEY``. ``base_url``: another host; ``allow_insecure``: although the way to it is not encrypted.
 
-    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    Raises ``ConfigurationError`` for a missing key, an option that cannot be, or an address that is refused.
     """
 
     def __init__(
@@ -147,6 +166,8 @@ class TTS(WireTTS):
         connector: Connector | None = None,
         **wire: Any,
     ) -> None:
+        known(TTS, wire)
+        within(0.7, 1.5, speed=speed)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("Deepgram", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
         made = AuraOptions(

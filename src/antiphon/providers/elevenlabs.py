@@ -12,6 +12,7 @@ from antiphon.errors import ConfigurationError
 from antiphon.models.capabilities import STTCapabilities, TTSCapabilities
 from antiphon.providers.elevenlabs_multi_context import CONTEXTS, MultiContextCodec, MultiContextOptions
 from antiphon.providers.elevenlabs_scribe import ScribeCodec, ScribeOptions
+from antiphon.providers.speech_options import known, terms, within
 from antiphon.wire.address import checked_base_url
 from antiphon.wire.faults import Service
 from antiphon.wire.keys import key_for
@@ -73,6 +74,8 @@ class TTS(WireTTS):
                 f"ElevenLabs takes {CONTEXTS} contexts on a socket, not {contexts}.",
                 hint=f"Set contexts= to 1 to {CONTEXTS}: further sockets are opened as they are needed.",
             )
+        known(TTS, wire)
+        within(0.7, 1.2, speed=speed)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("ElevenLabs", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
         made = MultiContextOptions(
@@ -112,7 +115,7 @@ class STT(WireSTT):
     ``options``: any other query parameter. ``api_key``: instead of ``ELEVENLABS_API_KEY``. ``base_url``: another host, for a
     region too; ``allow_insecure``: although the way to it is not encrypted.
 
-    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    Raises ``ConfigurationError`` for a missing key, an option that cannot be, or an address that is refused.
     """
 
     def __init__(
@@ -131,6 +134,8 @@ class STT(WireSTT):
         connector: Connector | None = None,
         **wire: Any,
     ) -> None:
+        known(STT, wire)
+        keyterms = terms("keyterms", keyterms)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("ElevenLabs", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
         super().__init__(

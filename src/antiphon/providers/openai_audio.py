@@ -12,6 +12,7 @@ from antiphon.models.capabilities import STTCapabilities, TTSCapabilities
 from antiphon.models.stream_adapters import StreamingSTT
 from antiphon.providers.openai_speech import SpeechCodec, SpeechOptions
 from antiphon.providers.openai_transcription import TranscriptionOptions, TranscriptionRequestCodec
+from antiphon.providers.speech_options import known, terms, within
 from antiphon.wire.address import checked_base_url
 from antiphon.wire.faults import Service
 from antiphon.wire.http_stt import HttpSTT
@@ -34,7 +35,7 @@ class STT(StreamingSTT):
     ``OPENAI_API_KEY``. ``base_url``: another service that follows OpenAI's; ``allow_insecure``: although the way to it is not
     encrypted.
 
-    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    Raises ``ConfigurationError`` for a missing key, an option that cannot be, or an address that is refused.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class STT(StreamingSTT):
         pool: HttpPool | None = None,
         **wire: Any,
     ) -> None:
+        known(STT, wire)
+        keyterms = terms("keyterms", keyterms)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("OpenAI", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
         made = TranscriptionOptions(
@@ -79,7 +82,7 @@ class TTS(HttpTTS):
     ``api_key``: instead of ``OPENAI_API_KEY``. ``base_url``: another service that follows OpenAI's; ``allow_insecure``: although
     the way to it is not encrypted. The vendor shuts these models down on 6 January 2027.
 
-    Raises ``ConfigurationError`` for a missing key or an address that is refused.
+    Raises ``ConfigurationError`` for a missing key, an option that cannot be, or an address that is refused.
     """
 
     def __init__(
@@ -97,6 +100,8 @@ class TTS(HttpTTS):
         pool: HttpPool | None = None,
         **wire: Any,
     ) -> None:
+        known(TTS, wire)
+        within(0.25, 4.0, speed=speed)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         key = key_for("OpenAI", given=api_key, variable=KEY_VARIABLE, where=KEYS_AT, base_url=base_url, home=HOME)
         made = SpeechOptions(
