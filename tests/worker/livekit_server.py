@@ -26,7 +26,7 @@ class LiveKitProcess:
         self.process = process
 
 
-def _free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -46,11 +46,11 @@ def find() -> str:
 def serve(folder: Path) -> Iterator[LiveKitProcess]:
     """A server on free ports of this machine, for as long as the generator is held."""
     program = find()
-    port = _free_port()
+    port = free_port()
     config = {
         "port": port,
         "bind_addresses": ["127.0.0.1"],
-        "rtc": {"tcp_port": _free_port(), "udp_port": _free_port(socket.SOCK_DGRAM), "node_ip": "127.0.0.1"},
+        "rtc": {"tcp_port": free_port(), "udp_port": free_port(socket.SOCK_DGRAM), "node_ip": "127.0.0.1"},
         "keys": {KEY: SECRET},
         "logging": {"level": "warn"},
     }

@@ -23,7 +23,7 @@ from antiphon.audio.seam import LegSpec
 from antiphon.testing.llm import ScriptedLLM
 from antiphon.testing.stt import ScriptedSTT
 from antiphon.testing.tts import ScriptedTTS
-from tests.worker.livekit_server import KEY, SECRET, LiveKitProcess, _free_port
+from tests.worker.livekit_server import KEY, SECRET, LiveKitProcess, free_port
 from tests.worker.room_caller import RoomCaller
 
 HERE = Path(__file__).parent
@@ -64,7 +64,7 @@ class RunningWorker:
 @asynccontextmanager
 async def worker(livekit: LiveKitProcess) -> AsyncIterator[RunningWorker]:
     """A worker that is registered and has its models."""
-    port = _free_port()
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-u",

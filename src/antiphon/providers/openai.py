@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from antiphon.providers.openai_audio import TTS as TTS
     from antiphon.wire.deadlines import Deadlines
     from antiphon.wire.http import HttpPool
-    from antiphon.wire.llm_stream import Sleep
-    from antiphon.wire.retry import RetryPolicy
+    from antiphon.wire.retry import RetryPolicy, Sleep
 
 AUDIO = ("KEY_VARIABLE", "KEYS_AT", "STT", "TTS")
 """Names that are imported when they are first used: who wants a language model alone does not wait for them."""

@@ -24,7 +24,8 @@ from antiphon.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:  # what has sockets and loops is imported on use, so that a model object is made in no time
     from antiphon.wire.http import HttpPool
-    from antiphon.wire.llm_stream import RetriedStream, Sleep
+    from antiphon.wire.llm_stream import RetriedStream
+    from antiphon.wire.retry import Sleep
 
 
 class WireLLM(LLM):

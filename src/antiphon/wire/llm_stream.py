@@ -6,15 +6,14 @@ Owns: the task, the queue to the consumer, when a request is made again. Never: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, suppress
 
 from antiphon.errors import ModelError
 from antiphon.models.llm import ChatChunk, LLMStream
 from antiphon.wire.faults import without_key
-from antiphon.wire.retry import RetryPolicy
+from antiphon.wire.retry import RetryPolicy, Sleep
 
-Sleep = Callable[[float], Awaitable[None]]
 Attempt = Callable[[], AsyncGenerator[ChatChunk, None]]
 
 _END = object()

@@ -29,7 +29,7 @@ from antiphon.wire.socket_llm import SocketLLM
 
 if TYPE_CHECKING:
     from antiphon.wire.http import HttpPool
-    from antiphon.wire.llm_stream import Sleep
+    from antiphon.wire.retry import Sleep
 
 _FORM = re.compile(r"(?P<prefix>[A-Za-z0-9_.-]+)/(?P<model>[^\s]+?)(?:@(?P<url>(?:https?|wss?)://[^\s]+))?")
 _EXAMPLES = "ollama/qwen3:0.6b, openai/gpt-4o-mini, llamacpp/NAME@http://127.0.0.1:8080/v1"

@@ -20,7 +20,8 @@ from antiphon.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:  # what has sockets and loops is imported on use, so that a model object is made in no time
     from antiphon.wire.lane_responses import LaneResponses, SocketCodec
-    from antiphon.wire.llm_stream import RetriedStream, Sleep
+    from antiphon.wire.llm_stream import RetriedStream
+    from antiphon.wire.retry import Sleep
     from antiphon.wire.socket import Connector
 
 SESSION = 55 * 60.0

@@ -53,13 +53,7 @@ class Terminated(msgspec.Struct, frozen=True):
     job: str
 
 
-class GoAway(msgspec.Struct, frozen=True):
-    """This server is about to close; another one takes over."""
-
-    reason: str = ""
-
-
-AnyFromServer = Registered | Offered | Assigned | Terminated | GoAway
+AnyFromServer = Registered | Offered | Assigned | Terminated
 
 
 def read(data: bytes) -> AnyFromServer | None:
@@ -81,8 +75,6 @@ def read(data: bytes) -> AnyFromServer | None:
             return Assigned(given.job.id, given.url if given.HasField("url") else "", given.token)
         case "termination":
             return Terminated(message.termination.job_id)
-        case "go_away":
-            return GoAway(str(message.go_away.reason))
         case _:
             return None
 
@@ -119,8 +111,8 @@ class RefusedOfferError(ProtocolError):
 # --- what a worker says ----------------------------------------------------------------------------------------------
 
 
-def register(*, agent_name: str, version: str, instance: str, hidden: bool = False) -> bytes:
-    """The first message. ``hidden``: the agent's participant is not shown to the others."""
+def register(*, agent_name: str, version: str, instance: str) -> bytes:
+    """The first message."""
     message = agent.WorkerMessage()
     message.register.type = agent.JT_ROOM
     message.register.agent_name = agent_name
@@ -132,7 +124,6 @@ def register(*, agent_name: str, version: str, instance: str, hidden: bool = Fal
             can_subscribe=True,
             can_publish_data=True,
             can_update_metadata=True,
-            hidden=hidden,
             agent=True,
         )
     )

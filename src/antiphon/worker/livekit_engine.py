@@ -48,14 +48,13 @@ class LiveKitEngine:
         key: str,
         secret: str,
         agent_name: str = "",
-        hidden: bool = False,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.agent_name = agent_name
         self.worker_id = ""
         """As the server calls this worker; empty while it is not registered."""
         self._worker, self._url, self._key, self._secret = worker, _base(url), key, secret
-        self._hidden, self._jitter = hidden, jitter
+        self._jitter = jitter
         self._instance = uuid.uuid4().hex
         self._out: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
         self._accepted: dict[str, tuple[JobOffer, Acceptance, asyncio.TimerHandle]] = {}
@@ -121,9 +120,7 @@ class LiveKitEngine:
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> bool:
         """Until the connection ends. True: the server took the registration."""
         await socket.send_bytes(
-            proto.register(
-                agent_name=self.agent_name, version=__version__, instance=self._instance, hidden=self._hidden
-            )
+            proto.register(agent_name=self.agent_name, version=__version__, instance=self._instance)
         )
         first = await asyncio.wait_for(socket.receive(), REGISTER_WITHIN)
         if first.type is not aiohttp.WSMsgType.BINARY:

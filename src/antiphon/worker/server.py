@@ -49,8 +49,7 @@ class AgentServer:
 
     ``max_sessions``: calls at once in this process. ``load_threshold``: from this load on no further call is taken.
     ``drain_timeout``: seconds that calls have to end by themselves when the worker is stopped. ``plane``: sound as a
-    ``process`` or a ``thread``. ``on_request``: decides on each offer (``None``: taken as it is). ``identity``: made of a job's
-    id for the agent's participant.
+    ``process`` or a ``thread``. ``on_request``: decides on each offer (``None``: taken as it is).
     """
 
     def __init__(
