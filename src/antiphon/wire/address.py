@@ -12,7 +12,6 @@ from antiphon.errors import ConfigurationError
 from antiphon.models.speech_codec import ConnectSpec
 
 _SOCKET = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-_HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 ALLOW_INSECURE = "ANTIPHON_ALLOW_INSECURE"
 """Environment variable: ``1`` lets model strings name unencrypted addresses of other machines."""
@@ -54,12 +53,6 @@ def socket_url(base_url: str, spec: ConnectSpec) -> str:
     """The address of a socket."""
     parts = urlsplit(base_url.rstrip("/") + spec.path)
     return parts._replace(scheme=_SOCKET[parts.scheme], query=urlencode(spec.query)).geturl()
-
-
-def http_url(base_url: str) -> str:
-    """The base URL for requests, whichever kind it was written as."""
-    parts = urlsplit(base_url)
-    return parts._replace(scheme=_HTTP[parts.scheme]).geturl().rstrip("/")
 
 
 def _parts(url: str) -> SplitResult | None:

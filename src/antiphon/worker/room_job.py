@@ -73,7 +73,7 @@ class RoomLine:
 
     def __init__(self, id: str, assignment: Assignment, *, plane: PlaneLink, core: Lane, user: Lane) -> None:
         self.room = Room(assignment.offer.room, self.send)
-        self._core, self._user, self._assignment = core, user, assignment
+        self._core, self._user = core, user
         self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._closed)
         self.leg = LegSpec("livekit", {"url": assignment.url, "token": assignment.token})
 

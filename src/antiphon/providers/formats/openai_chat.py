@@ -12,7 +12,7 @@ from typing import Any
 
 from antiphon.chat.context import ChatContext
 from antiphon.chat.media import Content, ImageContent
-from antiphon.models.llm import ToolChoice, ToolSpec
+from antiphon.models.llm import ToolSpec
 from antiphon.providers.formats.entries import Calls, Pair, Words, entries, text_of
 from antiphon.providers.formats.names import fit
 from antiphon.providers.formats.schemas import strict_schema
@@ -56,11 +56,6 @@ def function_of(tool: ToolSpec, *, strict: bool = False) -> dict[str, Any]:
     made = {"name": fit(tool.name), "description": tool.description, "parameters": tool.parameters}
     narrow = strict_schema(tool.parameters) if strict else None
     return made if narrow is None else {**made, "parameters": narrow, "strict": True}
-
-
-def tool_choice_of(choice: ToolChoice) -> str:
-    """The format's own words are ours."""
-    return choice
 
 
 def _message(words: Words, *, developer_role: bool) -> dict[str, Any]:
