@@ -19,6 +19,7 @@ from antiphon.audio.reflex import BargeInReflex
 from antiphon.audio.seam import (
     AnyToPlane,
     ArmReflex,
+    AttachLine,
     Background,
     Configure,
     Digit,
@@ -27,6 +28,7 @@ from antiphon.audio.seam import (
     LegSignal,
     LegText,
     Level,
+    LineAttached,
     LineClosed,
     LineConfig,
     LineDown,
@@ -133,6 +135,9 @@ class Line:
                     self.count("signals_refused")
             case Configure(config=config):
                 self._configure(now, config)
+            case AttachLine(config=config):
+                self._configure(now, config)
+                self._attached(now)
             case _:
                 playout.count("unknown_messages")
 
@@ -145,6 +150,21 @@ class Line:
             if self._recorder is not None:
                 self._recorder.close(now)
             self._recorder = self._open_recorder(now)
+
+    def _attached(self, now: float) -> None:
+        """Another core goes on: it is told how things stand, and what the last one was about to do counts no more."""
+        self._heartbeat, self._reflex.armed = None, False
+        self.out.append(
+            LineAttached(
+                line=self.name,
+                at=now,
+                up=self.up,
+                quality=self.leg.quality,
+                speaking=self.ear.edges.speaking_since is not None,
+                speeches=self._playout.held(),
+                settled=tuple(self._playout.settled),
+            )
+        )
 
     # --- a tick ------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from antiphon.audio.leg import LegFactory
 from antiphon.audio.line import Line
-from antiphon.audio.seam import AnyToPlane, CloseLine, FromPlane, LineClosed, LineDown, LineError, OpenLine
+from antiphon.audio.seam import AnyToPlane, AttachLine, CloseLine, FromPlane, LineClosed, LineDown, LineError, OpenLine
 from antiphon.errors import AntiphonError
 from antiphon.models.vad import VADModel
 
@@ -105,6 +105,8 @@ class Plane:
                 if self._take(now, line, batch, out):
                     self._close(now, line, out)
                 batch = []
+            elif isinstance(message, AttachLine) and name not in self._lines:
+                out.append(LineError(line=name, at=now, error=f"There is no line {name!r}.", fatal=True))
             else:
                 batch.append(message)
         line = self._lines.get(name)

@@ -19,7 +19,7 @@ from antiphon.audio.frames import PLAY_RATE, AudioFrame
 from antiphon.audio.leg import LegMedia
 from antiphon.audio.mixing import Loop
 from antiphon.audio.outlet import FADE, Outlet, Stretch
-from antiphon.audio.seam import FromPlane, Progress, Settled
+from antiphon.audio.seam import FromPlane, Progress, Settled, SpeechHeld
 from antiphon.audio.speech import Speech
 from antiphon.audio.speech_buffer import SpeechBuffer
 
@@ -68,6 +68,8 @@ class Playout:
         self._speeches: dict[str, Speech] = {}
         self._order: list[Speech] = []
         self._ended: deque[str] = deque(maxlen=512)
+        self.settled: deque[Settled] = deque(maxlen=64)
+        """Of the speeches that ended last."""
         self._clips: dict[str, SpeechBuffer] = {}
 
     # --- commands ----------------------------------------------------------------------------------------------
@@ -202,6 +204,14 @@ class Playout:
         speech = self._speeches.get(name)
         return speech.next if speech else 0
 
+    def held(self) -> dict[str, SpeechHeld]:
+        """All speeches there are, as a new owner of the line wants to know them."""
+        return {
+            name: SpeechHeld(speech.state, self._ledger.position(name), speech.buffer.complete)
+            for name, speech in self._speeches.items()
+            if not speech.own
+        }
+
     def next_wake(self, now: float) -> float | None:
         """When something happens by itself (for legs that need no tick)."""
         wakes: list[float] = []
@@ -270,9 +280,11 @@ class Playout:
     def _settle(self, now: float, speech: Speech, position: int, reason: Reason, *, estimated: bool = False) -> None:
         quality = "estimated" if estimated else self._leg.quality
         if not speech.own:
-            self.out.append(
-                Settled(line=self._line, at=now, speech=speech.name, position=position, quality=quality, reason=reason)
+            settled = Settled(
+                line=self._line, at=now, speech=speech.name, position=position, quality=quality, reason=reason
             )
+            self.out.append(settled)
+            self.settled.append(settled)
         del self._speeches[speech.name]
         if speech in self._order:
             self._order.remove(speech)

@@ -54,6 +54,14 @@ class OpenLine(ToPlane, frozen=True, kw_only=True, tag="open"):
     config: LineConfig = LineConfig()
 
 
+class AttachLine(ToPlane, frozen=True, kw_only=True, tag="attach"):
+    """Go on with an open line whose owner is gone. Answer: ``LineAttached``; a fatal ``LineError`` where there is no such
+    line. ``audio_since``: time from which on the caller's sound is wanted again, where it is kept (negative: none)."""
+
+    config: LineConfig
+    audio_since: float = -1.0
+
+
 class CloseLine(ToPlane, frozen=True, kw_only=True, tag="close"):
     """Answer: ``LineClosed``, after the recording is complete."""
 
@@ -199,6 +207,24 @@ class Settled(FromPlane, frozen=True, kw_only=True, tag="settled"):
     reason: Literal["end", "stopped", "lost", "refused"]
 
 
+class SpeechHeld(msgspec.Struct, frozen=True):
+    """A speech as the plane has it. ``heard``: samples acknowledged; ``complete``: its last audio has come."""
+
+    state: Literal["held", "playing", "paused", "stopping"]
+    heard: int
+    complete: bool
+
+
+class LineAttached(FromPlane, frozen=True, kw_only=True, tag="attached"):
+    """The line as its new owner finds it. ``speaking``: the caller is. ``settled``: of the speeches that ended last."""
+
+    up: bool
+    quality: Literal["peer", "device", "paced", "estimated"]
+    speaking: bool
+    speeches: dict[str, SpeechHeld]
+    settled: tuple[Settled, ...]
+
+
 class Digit(FromPlane, frozen=True, kw_only=True, tag="digit"):
     digit: str
 
@@ -223,12 +249,12 @@ class Level(FromPlane, frozen=True, kw_only=True, tag="level"):
 
 
 AnyToPlane = (
-    OpenLine | CloseLine | Configure | PushAudio | PlaySpeech | PauseSpeech | ResumeSpeech | StopSpeech
+    OpenLine | AttachLine | CloseLine | Configure | PushAudio | PlaySpeech | PauseSpeech | ResumeSpeech | StopSpeech
     | RenewSpeech | StoreClip | PlayClip | Background | ArmReflex | SendDigits | SignalLeg | Heartbeat
 )  # fmt: skip
 AnyFromPlane = (
-    LineUp | LineDown | LineClosed | LineError | MicAudio | VadEdge | Reflex | Progress | Settled | Digit | LegText
-    | LegSignal | Level
+    LineUp | LineDown | LineClosed | LineError | LineAttached | MicAudio | VadEdge | Reflex | Progress | Settled | Digit
+    | LegText | LegSignal | Level
 )  # fmt: skip
 
 
