@@ -79,6 +79,7 @@ async def serve(entrypoint: Entrypoint, options: argparse.Namespace) -> int:
     from antiphon.cli.screen import Screen
     from antiphon.session.lanes import Lane
     from antiphon.web.admission import loopback
+    from antiphon.web.call_job import locally
     from antiphon.web.calls import Calls
     from antiphon.web.settings import WebSettings
     from antiphon.worker.runtime import default_runtime
@@ -95,7 +96,7 @@ async def serve(entrypoint: Entrypoint, options: argparse.Namespace) -> int:
         record=options.record,
         details=True,
     )
-    calls = Calls(entrypoint, settings, user=Lane(asyncio.get_running_loop()))
+    calls = Calls(locally(entrypoint, settings, user=Lane(asyncio.get_running_loop())), settings)
     stop = Stop(screen, "ending the calls (Ctrl-C again: at once)")
     site = None
     with stop, lines_of_the_log(screen):

@@ -1,7 +1,7 @@
 """A call from a browser: one leg, one session, and whichever page is there. Lives on the core's lane.
 
 The call outlives its pages: a page that comes back within the resume window finds leg, session and captions as they are.
-The entrypoint runs on the user's lane, by ``ServedJob``; nothing here waits for it.
+Who serves it is a ``CallJob``; nothing here waits for it.
 """
 
 from __future__ import annotations
@@ -10,24 +10,20 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from antiphon.audio.seam import LegSpec, PlaneLink
-from antiphon.errors import AntiphonError, AudioError
+from antiphon.errors import AudioError
 from antiphon.session.lanes import Lane
 from antiphon.transport.webrtc.ice_servers import IceServer
-from antiphon.web.feed import Feed
+from antiphon.web.call_job import CallJob
 from antiphon.web.ice import for_browser
 from antiphon.web.messages import NORMAL, REPLACED, Caption, Ended, Message, Problem, State, Welcome
 from antiphon.worker.early_line import EarlyLine
-from antiphon.worker.job import JobContext
-from antiphon.worker.served_job import Entrypoint, ServedJob
 
 if TYPE_CHECKING:
-    from antiphon.session.session import AgentSession
     from antiphon.web.page import Page
     from antiphon.web.settings import WebSettings
 
@@ -36,7 +32,8 @@ OVER_WITHIN = 1.5
 
 
 class Call:
-    """``over``: called once, when nothing of the call is left. ``secret``: what a page shows to come back to it."""
+    """``serve``: who serves it. ``over``: called once, when nothing of the call is left. ``secret``: what a page shows to come
+    back to it. ``metadata``: the job's."""
 
     def __init__(
         self,
@@ -44,14 +41,13 @@ class Call:
         *,
         plane: PlaneLink,
         core: Lane,
-        user: Lane,
-        entrypoint: Entrypoint,
+        serve: Callable[[Call], CallJob],
         settings: WebSettings,
         metadata: str,
         over: Callable[[Call], object],
     ) -> None:
-        self.id, self.secret = id, secrets.token_urlsafe(24)
-        self._core, self._user, self._settings, self._over = core, user, settings, over
+        self.id, self.secret, self.metadata = id, secrets.token_urlsafe(24), metadata
+        self._core, self._settings, self._over = core, settings, over
         self._page: Page | None = None
         self._captions: OrderedDict[str, Caption] = OrderedDict()
         self._agent_state, self._user_state = "initializing", "listening"
@@ -59,20 +55,14 @@ class Call:
         self.reason = ""
         """Why it ended; empty while it goes on."""
         self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._line_closed)
-        self._context = self._made(metadata)
-        self._job = ServedJob(
-            self._context,
-            entrypoint,
-            failed=lambda error: core.post(self._failed, error),
-            gone=lambda reason: core.post(self.gone, reason),
-        )
+        self._job: CallJob = serve(self)
 
     @property
     def resume(self) -> str:
         return f"{self.id}.{self.secret}"
 
     def open(self, servers: tuple[IceServer, ...], *, loopback: bool) -> None:
-        """Open the line and start the entrypoint. ``loopback``: the page is on this machine. Raises ``AudioError`` when the
+        """Open the line and have it served. ``loopback``: the page is on this machine. Raises ``AudioError`` when the
         plane is gone."""
         settings = self._settings
         ice = {
@@ -84,30 +74,7 @@ class Call:
         }
         leg = LegSpec("webrtc", {"ice": ice})
         self.line.open(leg)
-        self._context.leg = leg
-        self._user.post(self._job.begin)
-
-    def _made(self, metadata: str) -> _CallJob:
-        """The job that the entrypoint gets."""
-        settings = self._settings
-        stem = Path(settings.folder) / self.id if settings.folder else None
-        context = _CallJob(
-            id=self.id,
-            plane=self.line,
-            user_loop=settings.user_loop,
-            log=f"{stem}.jsonl" if stem else None,
-            report=f"{stem}.json" if stem else None,
-            record=f"{stem}.wav" if stem and settings.record else None,
-            party_grace=settings.resume_window,
-            metadata=metadata,
-        )
-        core = self._core
-        context.feed = Feed(
-            lambda message: core.post(self.told, message),
-            lambda reason: core.post(self.ended, reason),
-            details=settings.details,
-        )
-        return context
+        self._job.begin(leg)
 
     # --- pages ---------------------------------------------------------------------------------------------------
 
@@ -164,7 +131,7 @@ class Call:
     def end(self, reason: str, *, drain: bool = False) -> None:
         """End the session; ``drain``: what is being said first."""
         self._stay()
-        self._user.post(self._job.end, reason, drain)
+        self._job.end(reason, drain)
 
     def ended(self, reason: str) -> None:
         """The session is over: the page hears of it, and nobody can come back."""
@@ -184,11 +151,9 @@ class Call:
         self.line.close()
         self._over(self)
 
-    def _failed(self, error: Exception) -> None:
+    def failed(self, error: str) -> None:
         """The entrypoint raised."""
-        text = f"{type(error).__name__}: {error}" if self._settings.details else "The agent could not be started."
-        if isinstance(error, AntiphonError) and self._settings.details:
-            text = str(error)
+        text = error if self._settings.details else "The agent could not be started."
         self.told(Problem(text, source="entrypoint", recoverable=False))
 
     def _line_closed(self) -> None:
@@ -220,13 +185,3 @@ class Call:
                 self._user_state = state
         if self._page is not None:
             self._page.tell(message)
-
-
-class _CallJob(JobContext):
-    """The job that the entrypoint gets: its session tells the feed from the first event on."""
-
-    feed: Feed
-
-    def _attach(self, session: AgentSession[Any]) -> None:
-        super()._attach(session)
-        self.feed.attach(session)

@@ -1,4 +1,4 @@
-"""The calls of one entrypoint: makes one for each page that says hello, finds the one that a page comes back to, ends all.
+"""The calls from browsers: makes one for each page that says hello, finds the one that a page comes back to, ends all.
 
 ``serve`` runs on the loop of the web server; the calls themselves belong to the core's lane.
 """
@@ -21,13 +21,13 @@ from antiphon.session.lanes import Lane
 from antiphon.transport.webrtc.ice_servers import IceServer
 from antiphon.web.admission import Admission, local
 from antiphon.web.call import Call
+from antiphon.web.call_job import Serve
 from antiphon.web.http import CHECK, HEADERS, Request, Response, Socket, problem, static
 from antiphon.web.ice import servers_of
 from antiphon.web.messages import NORMAL, TOO_MANY, TRY_LATER, UNAUTHORISED, Ended, Hello, Problem
 from antiphon.web.page import Page
 from antiphon.web.settings import WebSettings
 from antiphon.worker.runtime import default_runtime
-from antiphon.worker.served_job import Entrypoint
 
 T = TypeVar("T")
 logger = logging.getLogger("antiphon")
@@ -40,10 +40,10 @@ CLOSE_WITHIN = 8.0
 
 
 class Calls:
-    """``user``: the lane the entrypoint runs on; unset: the loop that serves the first request. Raises
-    ``ConfigurationError`` for settings that cannot be meant, and where the libraries of WebRTC are missing."""
+    """``serve``: who serves each call. Raises ``ConfigurationError`` for settings that cannot be meant, and where the libraries
+    of WebRTC are missing."""
 
-    def __init__(self, entrypoint: Entrypoint, settings: WebSettings, *, user: Lane | None = None) -> None:
+    def __init__(self, serve: Serve, settings: WebSettings) -> None:
         need_webrtc()
         ice = import_module("antiphon.transport.webrtc.ice_settings").IceSettings
         ice(ports=settings.udp_ports, public_address=settings.public_address)  # says what is wrong with them
@@ -51,8 +51,10 @@ class Calls:
         self.admission = Admission(settings)
         self.counts: dict[str, int] = {}
         """What was refused, by name."""
-        self._entrypoint, self._user = entrypoint, user
+        self._serve = serve
         self._core: Lane | None = None
+        self._here: Lane | None = None
+        """Of the loop that serves the first request."""
         self._starting = asyncio.Lock()
         self._calls: dict[str, Call] = {}
         self._pages: set[Page] = set()
@@ -136,8 +138,7 @@ class Calls:
 
     def _on_core(self) -> Lane:
         if self._core is None:
-            here = Lane(asyncio.get_running_loop())
-            self._user = self._user or here
+            here = self._here = Lane(asyncio.get_running_loop())
             self._core = here if self.settings.user_loop == "shared" else default_runtime().core
         return self._core
 
@@ -184,13 +185,13 @@ class Calls:
             return None
         try:
             plane = await self._running_plane()
-            assert self._user is not None
+            core, here = self._on_core(), self._here
+            assert here is not None
             call = Call(
                 f"call_{uuid.uuid4().hex[:12]}",
                 plane=plane,
-                core=self._on_core(),
-                user=self._user,
-                entrypoint=self._entrypoint,
+                core=core,
+                serve=lambda call: self._serve(call, core, here),
                 settings=self.settings,
                 metadata=metadata,
                 over=self._over,

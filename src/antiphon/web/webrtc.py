@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from antiphon.audio.seam import PlaneLink
 from antiphon.errors import ConfigurationError
 from antiphon.web.admission import MINUTE
+from antiphon.web.call_job import locally
 from antiphon.web.calls import Calls
 from antiphon.web.ice import IceSource
 from antiphon.web.settings import Auth, WebRTCLimits, WebSettings
@@ -95,7 +96,7 @@ class WebRTC:
         return app
 
     def _serve(self, entrypoint: Entrypoint) -> Calls:
-        calls = Calls(entrypoint, self.settings)
+        calls = Calls(locally(entrypoint, self.settings), self.settings)
         self._calls.append(calls)
         return calls
 
