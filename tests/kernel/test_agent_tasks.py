@@ -208,3 +208,36 @@ def test_on_exit_of_a_task_that_is_over_may_await_one_for_the_agent_below() -> N
     call.send(ev.TaskDone(task="app/ask-t", result="1"))
     asked(call, "more", op=call.last(fx.CallHook).op)
     assert call.state.agents.current.key == "more"
+
+
+def test_interrupting_everything_leaves_the_tool_that_waits_for_a_task() -> None:
+    call = Call()
+    op = awaiting_tool(call)
+    asked(call, op=op)
+    call.send(ev.InterruptAsked(), ev.TaskDone(task="c/1", result='"a@b.c"'))
+    call.clear()
+    call.send(ev.ToolReturned(op=op, output="fine"))
+    assert len(call.all(fx.StartReply)) == 1, "its reply goes on"
+
+
+def test_a_task_that_is_asked_for_again_while_it_waits_is_the_last_one_asks() -> None:
+    call = Call()
+    op = awaiting_tool(call)
+    asked(call, "first")
+    for name in ("once", "again"):
+        asked(call, name, op=op)
+    call.send(ev.TaskDone(task="app/ask-first", result="1"))
+    assert notices(call) == [
+        ("ask-first", "entered"), ("ask-once", "cancelled"), ("ask-first", "done"), ("ask-again", "entered"),
+    ]  # fmt: skip
+
+
+def test_a_read_that_was_only_guessed_has_no_task_until_the_guess_is_adopted() -> None:
+    call = Call()
+    call.says("my email")
+    op = call.last(fx.StartReply).op
+    call.send(ev.ToolCall(op=op, call_id="c", name="ask", arguments="{}", effect="read"))
+    asked(call, op=call.last(fx.RunTool).op)
+    assert not notices(call)
+    call.wait(2.0)
+    assert notices(call) == [("ask-t", "entered")]

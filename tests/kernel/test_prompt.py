@@ -22,6 +22,7 @@ from tests.kernel.chaos import Chaos
 from tests.kernel.world import World
 from tests.providers.formats.test_any_history import TOOLS, check_all
 
+pytestmark = pytest.mark.repeats
 SHELF = MediaShelf()
 
 

@@ -9,6 +9,7 @@ import pytest
 from antiphon.kernel.conversation import Conversation
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.state import KernelState
+from tests.blocks import blocks
 from tests.kernel.chaos import Chaos, ChaosRules
 from tests.kernel.rules import Rules
 from tests.kernel.shrink import story
@@ -26,14 +27,14 @@ def judge(world: World, rules: Rules) -> None:
     PAIRS.update(world.pairs)
 
 
-@pytest.mark.parametrize("block", range(7))
+@pytest.mark.parametrize("block", blocks(7))
 def test_any_event_in_any_order(block: int) -> None:
     for seed in range(block * 1000, block * 1000 + 1000):
         world = Chaos(seed)
         judge(world, ChaosRules(world))
 
 
-@pytest.mark.parametrize("block", range(5))
+@pytest.mark.parametrize("block", blocks(5))
 def test_a_world_where_everything_but_the_plane_may_fail(block: int) -> None:
     """Here silence is measured: never more than the policy allows while it is not the caller's move."""
     for seed in range(block * 200, block * 200 + 200):
@@ -41,14 +42,14 @@ def test_a_world_where_everything_but_the_plane_may_fail(block: int) -> None:
         judge(world, Rules(world))
 
 
-@pytest.mark.parametrize("block", range(5))
+@pytest.mark.parametrize("block", blocks(5))
 def test_a_world_where_the_plane_fails_too(block: int) -> None:
     for seed in range(10_000 + block * 200, 10_000 + block * 200 + 200):
         world = World(seed)
         judge(world, Rules(world))
 
 
-@pytest.mark.parametrize("block", range(5))
+@pytest.mark.parametrize("block", blocks(5))
 def test_amnesia_at_a_random_moment(block: int) -> None:
     """The process dies, its tasks with it; the state's bytes and the plane go on, and the call is finished."""
     for seed in range(20_000 + block * 200, 20_000 + block * 200 + 200):

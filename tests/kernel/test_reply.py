@@ -46,6 +46,13 @@ def test_a_stopped_turn_gets_a_recorded_silence() -> None:
     assert not call.all(fx.Play) and call.facts(ft.ReplyDiscarded)
 
 
+def test_whoever_waits_for_the_answer_to_a_typed_turn_that_is_stopped_is_told() -> None:
+    call = Call(agent(hooks="turn"))
+    call.send(ev.Typed(text="hello", speech="mine"))
+    call.send(ev.HookReturned(op=call.one(fx.CallHook).op, stop=True))
+    assert call.notices("speech_completed") == [{"speech": "mine", "error": ""}]
+
+
 def test_a_failure_is_tried_again_elsewhere_and_then_apologised_for() -> None:
     call = Call()
     call.asks()
@@ -118,6 +125,16 @@ def test_the_ladder_fails_over_and_gives_up_by_time() -> None:
     call.wait(9.0)
     assert [s.attempt for s in call.all(fx.StartReply)] == [0, 1]
     assert [f.action for f in call.facts(ft.LadderRung)] == ["filler", "failover", "apology", "apology"]
+
+
+def test_a_model_that_goes_on_for_ever_and_says_nothing_ends_the_session_with_a_goodbye() -> None:
+    call = Call()
+    call.asks()
+    call.send(ev.AudioDone(op=call.last(fx.StartReply).op, samples=0))
+    call.wait(30.0)
+    assert [f.action for f in call.facts(ft.LadderRung)] == ["filler", "failover", "apology", "end"]
+    assert call.all(fx.PlayCanned)[3].key == "goodbye"
+    assert call.state.lifecycle.reason == "error"
 
 
 def test_too_many_lost_replies_end_the_session_with_a_goodbye() -> None:

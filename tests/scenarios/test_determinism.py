@@ -26,6 +26,7 @@ from antiphon.testing import (
     simulate,
 )
 from antiphon.testing.replay import replay
+from tests.blocks import blocks
 
 STORY = "one two three four five six seven eight nine ten eleven twelve"
 SEEDS = int(os.environ.get("ANTIPHON_SEEDS", "200"))
@@ -159,7 +160,7 @@ def check_finished(result: CallResult, seed: int) -> None:
     assert not result.complaints, story
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", blocks(10))
 def test_amnesia_at_a_random_event_finishes_the_call(block: int) -> None:
     inputs = len(plain().log.inputs)
     for seed in range(block * SEEDS // 10, (block + 1) * SEEDS // 10):

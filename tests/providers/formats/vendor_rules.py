@@ -35,8 +35,14 @@ def validator(vendor: str, name: str) -> Draft202012Validator | None:
 
 def fits(vendor: str, name: str, value: Any) -> None:
     """``value`` is what the vendor's schema of that name says, where the schemas are here."""
+    _fits(vendor, name, json.dumps(value))
+
+
+@cache
+def _fits(vendor: str, name: str, text: str) -> None:
+    """Once for each text: a conversation's items are in each of its requests, and a schema takes milliseconds."""
     if (found := validator(vendor, name)) is not None:
-        found.validate(json.loads(json.dumps(value)))
+        found.validate(json.loads(text))
 
 
 def check_openai_chat(messages: list[dict[str, Any]]) -> None:
