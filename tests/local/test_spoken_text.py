@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.local.moonshine import tidy
+from antiphon.local.moonshine import Transcript, tidy
 from antiphon.local.piper import LONGEST_SENTENCE, sentences
 from antiphon.local.spoken_text import say, speakable
+from antiphon.local.stt import Segment, heard
 
 
 @pytest.mark.parametrize(
@@ -54,4 +55,16 @@ def test_loops_are_cut() -> None:
     assert tidy("I said hello hello and left") == "I said hello hello and left"
     assert tidy("A latte with milk please latte with milk please latte with") == "A latte with milk please"
     assert tidy("with milk please I said with milk please") == "with milk please I said with milk please"
+    number = "four one five, five five five five, two six two six two six"
+    assert tidy(number) == number, "digits are repeated"
+    assert tidy("It is 5 5 5 5 5 5 5 5") == "It is 5"
     assert tidy("no thanks no thanks no") == "no thanks no thanks no"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_heard"), [("555-2671", True), ("It's 415 555 2671.", True), ("You.", False), ("Bye 2", False)]
+)
+def test_figures_take_as_long_to_say_as_words(text: str, is_heard: bool) -> None:
+    segment = Segment("s1", 0.0, b"")
+    segment.speech = 3.0
+    assert heard(Transcript(text, 0.8), segment) is is_heard

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.local.runtime import onnx_session
+from antiphon.local.spoken_digits import DIGITS
 
 RATE = 16_000
 START, END = 1, 2
@@ -24,6 +25,8 @@ LONGEST = 30 * RATE
 """Samples. Longer audio is cut here; ``stt.py`` cuts at pauses long before."""
 LONG_PHRASE = 4
 """Words of a phrase that nobody says twice and a half."""
+DIGITS_IN_A_ROW = 6
+"""The same digits as often as they are in numbers that people read out: "four one five, five five five"."""
 
 
 class Transcript(msgspec.Struct, frozen=True):
@@ -96,8 +99,9 @@ def read_pieces(data: bytes) -> list[bytes]:
 
 
 def tidy(text: str) -> str:
-    """Plain text on one line, loops cut: a word said more than three times, or a phrase more than twice, is said once. A
-    long phrase whose third time is cut off by the end of the text counts as well: there the model ran out of tokens."""
+    """Plain text on one line, loops cut: a word said more than three times, or a phrase more than twice, is said once (of
+    digits: only what fills more than ``DIGITS_IN_A_ROW``). A long phrase whose third time is cut off by the end of the
+    text counts as well: there the model ran out of tokens."""
     words = text.split()
     for size in range(1, 9):
         allowed = 3 if size == 1 else 2
@@ -117,7 +121,9 @@ def _cut_loops(words: list[str], size: int, allowed: int) -> list[str]:
         rest = plain[at + repeats * size :]
         if size >= LONG_PHRASE and repeats == allowed and 0 < len(rest) < size and rest == phrase[: len(rest)]:
             return kept + words[at : at + size]
-        take = size if repeats > allowed else size * repeats if repeats > 1 else 1
+        digits = all(word in DIGITS or word in DIGITS.values() for word in phrase)
+        most = max(allowed, DIGITS_IN_A_ROW // size) if digits else allowed
+        take = size if repeats > most else size * repeats if repeats > 1 else 1
         kept += words[at : at + take]
         at += size * repeats if repeats > 1 else 1
     return kept

@@ -8,6 +8,7 @@ that the caller has stopped.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -261,9 +262,10 @@ class LocalSTTStream(STTStream):
 def heard(transcript: Transcript, segment: Segment) -> bool:
     """Whether the transcript is words that somebody said, not the model's guess at a noise."""
     words = len(transcript.text.split())
+    spoken = words + len(re.findall(r"(?<=\d)\W?\d", transcript.text))  # "555-2671" is seven words
     if not any(c.isalnum() for c in transcript.text) or (words <= FEW_WORDS and transcript.confidence < UNSURE):
         return False
-    return transcript.confidence >= SURE or segment.speech <= HANGOVER + words * SLOW_WORD
+    return transcript.confidence >= SURE or segment.speech <= HANGOVER + spoken * SLOW_WORD
 
 
 class LocalSTT(STT):

@@ -74,7 +74,9 @@ def test_too_few_too_many_and_numbers_that_nobody_has() -> None:
     ("said", "number"),
     [
         ("no, the last two digits are four two", "+14155552642"),
-        ("the last four are 4 2 4 2", "+14155544242"),
+        ("the last four are 4 2 4 2", "+14155554242"),
+        ("the last two are four two", "+14155552642"),
+        ("the last digits are four two", "+14155552642"),
         ("it ends in forty two", "+14155552642"),
         ("the area code is five one oh", "+15105552671"),
         ("it starts with five one oh", "+15105552671"),
@@ -85,6 +87,42 @@ def test_too_few_too_many_and_numbers_that_nobody_has() -> None:
 )
 def test_a_correction_changes_what_was_read_back(said: str, number: str) -> None:
     assert READER.correct("+14155552671", said, "en") == Found(number)
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("No the last two digits are 4 too.", "+14155552642"),
+        ("No, the last two digits are four, too.", "+14155552642"),
+        ("the last two digits are for two", "+14155552642"),
+        ("the last two are for to", "+14155552671"),
+        ("the last two are four to", "+14155552642"),
+        ("it ends in for too", "+14155552671"),
+        ("it ends in for two", "+14155552642"),
+        ("the last three digits are won six ate", "+14155552168"),
+        ("it's seven too, not seven one", "+14155552672"),
+        ("the last digit is two too", "+14155552672"),
+        ("it ends in two for sure", "+14155552672"),
+        ("it starts with for won too", "+14155552671"),
+        ("it starts with five won oh", "+15105552671"),
+    ],
+)
+def test_words_that_sound_like_digits_are_those_among_digits(said: str, number: str) -> None:
+    changed = READER.correct("+14155552671", said, "en")
+    assert changed == (UNREAD if number == "+14155552671" else Found(number))
+
+
+def test_a_number_is_read_where_some_of_its_digits_were_heard_as_other_words() -> None:
+    for said in (
+        "For one, five, five, five, five, two, six, seven, one.",
+        "It's for 15, 555, 2671",
+        "four won five 555 too 671",
+    ):
+        assert READER.read(said, "en") == Found("+14155552671"), said
+    assert READER.read("call me for four one five, five five five, two six seven one", "en") == Found("+14155552671")
+    assert READER.read("it's 415 555 2671 too", "en") == Found("+14155552671"), "whole without that word"
+    assert READER.read("I have it for four one five people", "en") == Partial("digits")
+    assert READER.read("for you and me too", "en") == UNREAD
 
 
 @pytest.mark.parametrize("said", ["no", "it's wrong", "five, not nine", "the last two digits are four"])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from antiphon.agents.fields.answer import UNREAD, Answer, Found, Partial, Reader, Refused
+from antiphon.agents.fields.homophones import digits_heard
 from antiphon.errors import ConfigurationError
 from antiphon.turns.languages import language
 from antiphon.turns.structured import digits_of
@@ -37,6 +38,9 @@ FIRST = {
     "es": ("primeros", "empieza por"),
     "fr": ("premiers", "commence par"),
 }
+NOUN = re.compile(r"(?:digit|number|figure|ziffer|stelle|dígito|cifra|chiffre)(s|n|)")
+"""What the last or first few of a number are called; the group is empty where it is one."""
+ARE = frozenset(("are", "is", "were", "sind", "ist", "lauten", "son", "es", "sont", "est"))
 AREA = {"en": "area code", "de": "vorwahl", "es": "prefijo", "fr": "indicatif"}
 NOT = {"en": (" not ", " instead of "), "de": (" nicht ", " statt "), "es": (" no ",), "fr": (" pas ",)}
 
@@ -54,7 +58,11 @@ class PhoneReader(Reader[str]):
             return UNREAD
         plus = "+" if self._international(number, tag) else ""
         extension = digits_of(more[0], tag) if more else ""
-        return self._checked(plus + digits, extension, self.country(tag))
+        plain = self._checked(plus + digits, extension, self.country(tag))
+        if isinstance(plain, Found):
+            return plain
+        heard = self._checked(plus + digits_heard(number, tag), extension, self.country(tag))
+        return heard if isinstance(heard, Found) else plain
 
     def accept(self, text: str) -> Answer[str]:
         number, *more = EXTENSION.split(text)
@@ -72,22 +80,21 @@ class PhoneReader(Reader[str]):
         for divider in NOT.get(head, ()):
             before, found, after = said.partition(divider)
             right, wrong = digits_of(before, tag), digits_of(after, tag)
+            if len(right) != len(wrong):
+                right = digits_heard(before, tag)
             if found and right and wrong and old.count(wrong) == 1:
                 return self.accept(old.replace(wrong, right))
-        data = language(tag)
         for table, place in ((LAST, "last"), (FIRST, "first")):
             for word in table.get(head, ()):
                 _, found, after = said.partition(f" {word} ")
                 if not found:
                     continue
-                words = after.split()  # "the last two digits are four two": the count is no digit
-                if len(words) > 1 and re.match(r"digit|number|figure|ziffer|stelle|dígito|cifra|chiffre", words[1]):
-                    count = data.numbers.get(words[0], words[0])
-                    new = digits_of(" ".join(words[2:]), tag)
-                    if count.isdecimal() and int(count) != len(new):
-                        return UNREAD
-                else:
-                    new = digits_of(after, tag)
+                count, words = _counted(after.split(), tag)
+                new = digits_of(words, tag)
+                if len(new) != count:
+                    new = digits_heard(words, tag)
+                if count and len(new) != count:
+                    return UNREAD
                 if new:
                     return self.accept(old[: -len(new)] + new if place == "last" else self._with_first(old, new))
         if AREA.get(head, "area code") in said and new:
@@ -145,6 +152,18 @@ class PhoneReader(Reader[str]):
         if digits[:half] == digits[half:]:
             return self._checked(digits[:half], extension, region)
         return Refused("too_long")
+
+
+def _counted(words: list[str], tag: str) -> tuple[int, str]:
+    """How many digits the caller speaks of ("two digits are four two": the count is no digit; 0: not said), and the rest."""
+    count = 0
+    if len(words) > 1 and (NOUN.fullmatch(words[1]) or words[1] in ARE):
+        number = language(tag).numbers.get(words[0], words[0])
+        if number.isdecimal():
+            count, words = int(number), words[1:]
+    if words and (noun := NOUN.fullmatch(words[0])):
+        count, words = count or int(not noun[1]), words[1:]
+    return count, " ".join(words)
 
 
 def _head(tag: str) -> str:
