@@ -218,17 +218,20 @@ def half_rate(sound: Sound) -> Sound:
     return ((sound[0:-1:2].astype(np.int32) + sound[1::2]) // 2).astype(np.int16)
 
 
-PIECE, SLACK = 0.25, 0.15
+PIECE, SLACK, FOUND = 0.1, 0.3, 0.5
 
 
 def likeness(sent: Sound, heard: Sound, rate: int = 24_000) -> list[float]:
     """Correlation (0 to 1) of each second of ``sent`` that carries sound with ``heard`` around the place where it belongs.
 
-    The whole is aligned first, then each quarter of a second by itself, as a browser stretches and shortens time; the second
-    gets the mean of its quarters, weighted by their energy. (Another text by another speaker gets about 0.1.)
+    The whole is aligned first, then each tenth of a second by itself, from where the last one was found: a browser stretches
+    and shortens time by cutting single periods of the voice, many in a second when it was short of time, and a longer piece
+    with a cut in it looks half lost (0.53 where each tenth says 0.86). The second gets the mean of its pieces, weighted by
+    their energy. Another text by another speaker gets up to 0.25, a second of which half is missing 0.25, one whose
+    frames play backwards 0.45.
     """
     sent_, heard_ = sent.astype(np.float64), heard.astype(np.float64)
-    start, piece, slack = place_of(sent_, heard_), int(PIECE * rate), int(SLACK * rate)
+    place, piece, slack = place_of(sent_, heard_), int(PIECE * rate), int(SLACK * rate)
     found = []
     for second in range(0, sent_.size - rate + 1, rate):
         values, energies = [], []
@@ -236,8 +239,12 @@ def likeness(sent: Sound, heard: Sound, rate: int = 24_000) -> list[float]:
             block = sent_[at : at + piece]
             energy = float(np.mean(block * block))
             if energy > 150**2:
-                values.append(_best(block, heard_[max(0, start + at - slack) : max(0, start + at + piece + slack)]))
+                begin = max(0, place + at - slack)
+                value, lag = _best(block, heard_[begin : place + at + piece + slack])
+                values.append(value)
                 energies.append(energy)
+                if value >= FOUND:
+                    place = begin + lag - at
         if values:
             found.append(float(np.average(values, weights=energies)))
     return found
@@ -251,13 +258,16 @@ def place_of(sent: NDArray[np.float64], heard: NDArray[np.float64]) -> int:
     return lag if lag < heard.size else lag - size
 
 
-def _best(block: NDArray[np.float64], around: NDArray[np.float64]) -> float:
+def _best(block: NDArray[np.float64], around: NDArray[np.float64]) -> tuple[float, int]:
+    """The best correlation and where in ``around`` it is, in samples."""
     if around.size < block.size:
-        return 0.0
+        return 0.0, 0
     squares = np.concatenate([[0.0], np.cumsum(around * around)])
     energy = squares[block.size :] - squares[: -block.size]
     norm = np.sqrt(np.maximum(energy, 1.0)) * np.sqrt(np.sum(block * block))
-    return float(np.max(_dots(around, block) / norm))
+    alike = _dots(around, block) / norm
+    lag = int(np.argmax(alike))
+    return float(alike[lag]), lag
 
 
 def _dots(around: NDArray[np.float64], block: NDArray[np.float64]) -> NDArray[np.float64]:
