@@ -54,7 +54,7 @@ def seconds(path: Path) -> float:
 def test_a_recorded_caller_is_heard_and_answered_and_the_files_are_written(app: Path, tmp_path: Path) -> None:
     words = ["--out", "agent.wav", "--report", "call.json", "--log", "call.jsonl", "--record", "call.wav"]
     command = [sys.executable, str(app), "console", "--wav", str(CALLER), *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "iced mocha" in done.stdout
     report = json.loads((tmp_path / "call.json").read_text())
@@ -67,7 +67,7 @@ def test_a_recorded_caller_is_heard_and_answered_and_the_files_are_written(app: 
 def test_what_is_no_recording_ends_the_call_with_a_failure(app: Path, tmp_path: Path) -> None:
     (tmp_path / "song.wav").write_bytes(b"not a song")
     command = [sys.executable, str(app), "console", "--wav", "song.wav"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 1
     assert done.stdout.count("is not a WAV file") == 1 and "ffmpeg" in done.stdout
 
@@ -92,6 +92,6 @@ def test_ctrl_c_in_the_middle_leaves_whole_files(app: Path, tmp_path: Path) -> N
         process.send_signal(signal.SIGINT)
         process.stdout.read()
         assert process.wait(15) == 0
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 15
     assert seconds(tmp_path / "call.wav") > 0.5
     assert json.loads((tmp_path / "call.json").read_text())["format"]

@@ -26,7 +26,7 @@ from antiphon.testing import ScriptedLLM, calls
 
 SCRIPT = {
     "tokyo": [calls("get_current_time", timezone="Asia/Tokyo"), "It is early in Tokyo."],
-    "goodbye": calls("end_call"),
+    "thank you": calls("end_call"),
 }
 
 async def entrypoint(ctx):

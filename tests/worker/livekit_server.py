@@ -61,10 +61,7 @@ def serve(folder: Path) -> Iterator[LiveKitProcess]:
             _wait(process, port, folder)
             yield LiveKitProcess(f"ws://127.0.0.1:{port}", process)
         finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            process.kill()
+            process.kill()  # asked to end, it waits for its rooms
             process.wait()
 
 
