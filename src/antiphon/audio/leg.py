@@ -82,6 +82,15 @@ class SignalledLeg(Protocol):
 
 
 @runtime_checkable
+class ReattachedLeg(Protocol):
+    """A leg whose signals tell of a state that somebody new has to know as a whole (who is in a room)."""
+
+    def attached(self, now: float) -> None:
+        """Another owner has the line: say by signals how things stand, as at the beginning. Never blocks."""
+        ...
+
+
+@runtime_checkable
 class CountingLeg(Protocol):
     """A leg with counts of its own (packets dropped, say), which are reported when its line closes."""
 

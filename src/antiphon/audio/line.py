@@ -11,7 +11,7 @@ import numpy as np
 
 from antiphon.audio.aec import EchoCanceller
 from antiphon.audio.ear import Ear, EchoFilter
-from antiphon.audio.leg import CountingLeg, LegEvent, LegMedia, SignalledLeg
+from antiphon.audio.leg import CountingLeg, LegEvent, LegMedia, ReattachedLeg, SignalledLeg
 from antiphon.audio.mixing import SILENCE_DBFS, loudness
 from antiphon.audio.playout import Playout
 from antiphon.audio.recorder import Recorder
@@ -135,9 +135,12 @@ class Line:
                     self.count("signals_refused")
             case Configure(config=config):
                 self._configure(now, config)
-            case AttachLine(config=config):
-                self._configure(now, config)
+            case AttachLine(config=wanted, signals=signals):
+                if wanted is not None:
+                    self._configure(now, wanted)
                 self._attached(now)
+                if signals and isinstance(self.leg, ReattachedLeg):
+                    self.leg.attached(now)
             case _:
                 playout.count("unknown_messages")
 

@@ -14,16 +14,18 @@ from antiphon.audio.frames import EAR_RATE
 from antiphon.audio.seam import FromPlane, Level, LineClosed, MicAudio
 
 MIC_KEPT = 15 * EAR_RATE
-"""Samples of caller audio that wait for each line."""
+"""Samples of caller audio that wait for each line, unless told otherwise: 15 s."""
 
 
 class Outbox:
-    """Filled by the plane, emptied by ``take``."""
+    """Filled by the plane, emptied by ``take``. ``mic``: samples of caller audio that wait for each line at most.
+    ``dropped``: samples lost of each line, until its ``LineClosed`` tells them."""
 
-    def __init__(self) -> None:
+    def __init__(self, mic: int = MIC_KEPT) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._most = mic
         self._messages: deque[FromPlane | None] = deque()
         self._mic: dict[str, int] = {}
-        self._dropped: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -34,10 +36,10 @@ class Outbox:
             if isinstance(message, MicAudio):
                 waiting = self._mic.get(message.line, 0) + message.frame.samples
                 self._mic[message.line] = waiting
-                if waiting > MIC_KEPT:
+                if waiting > self._most:
                     self._drop_mic(message.line)
             elif isinstance(message, LineClosed):
-                if dropped := self._dropped.pop(message.line, 0):
+                if dropped := self.dropped.pop(message.line, 0):
                     counts = {**message.counts, "mic_dropped": message.counts.get("mic_dropped", 0) + dropped}
                     message = msgspec.structs.replace(message, counts=counts)
             elif isinstance(message, Level) and self._messages and len(self._messages) > 1000:
@@ -51,6 +53,14 @@ class Outbox:
         self._mic.clear()
         return messages
 
+    def withdraw(self, line: str) -> list[FromPlane]:
+        """Everything that waits of one line, oldest first: it goes to somebody else."""
+        messages = [message for message in self._messages if message is not None and message.line == line]
+        if messages:
+            self._messages = deque(message for message in self._messages if message and message.line != line)
+        self._mic.pop(line, None)
+        return messages
+
     def _drop_mic(self, line: str) -> None:
         """Let the line's oldest second of audio go."""
         target = self._mic[line] - EAR_RATE
@@ -58,7 +68,7 @@ class Outbox:
             if isinstance(message, MicAudio) and message.line == line:
                 self._messages[index] = None
                 self._mic[line] -= message.frame.samples
-                self._dropped[line] += message.frame.samples
+                self.dropped[line] += message.frame.samples
                 if self._mic[line] <= target:
                     break
         self._messages = deque(message for message in self._messages if message is not None)

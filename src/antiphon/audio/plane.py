@@ -46,6 +46,10 @@ class Plane:
         """Open lines."""
         return len(self._lines)
 
+    def __contains__(self, line: str) -> bool:
+        """Whether ``line`` is open."""
+        return line in self._lines
+
     def receive(self, messages: Iterable[AnyToPlane]) -> None:
         """Keep messages for the next ``advance``, in order."""
         for message in messages:
@@ -106,7 +110,7 @@ class Plane:
                     self._close(now, line, out)
                 batch = []
             elif isinstance(message, AttachLine) and name not in self._lines:
-                out.append(LineError(line=name, at=now, error=f"There is no line {name!r}.", fatal=True))
+                out.append(no_such_line(name, now))
             else:
                 batch.append(message)
         line = self._lines.get(name)
@@ -166,6 +170,12 @@ class Plane:
         line.close(now)
         out.extend(line.out)
         self._lines.pop(line.name, None)
+
+
+def no_such_line(line: str, now: float) -> LineError:
+    """The answer to an ``AttachLine`` that came too late, or to the wrong plane."""
+    hint = "It has ended, or its plane has: go on with a new one."
+    return LineError(line=line, at=now, error=f"There is no line {line!r}.", hint=hint, fatal=True)
 
 
 def _deaf(line: str, now: float, error: Exception) -> LineError:

@@ -56,10 +56,12 @@ class OpenLine(ToPlane, frozen=True, kw_only=True, tag="open"):
 
 class AttachLine(ToPlane, frozen=True, kw_only=True, tag="attach"):
     """Go on with an open line whose owner is gone. Answer: ``LineAttached``; a fatal ``LineError`` where there is no such
-    line. ``audio_since``: time from which on the caller's sound is wanted again, where it is kept (negative: none)."""
+    line. ``config``: ``None`` leaves it as it is. ``audio_since``: time from which on the caller's sound is wanted again,
+    where it is kept (negative: none). ``signals``: the leg's own signals are wanted too, and its state, said anew."""
 
-    config: LineConfig
+    config: LineConfig | None = None
     audio_since: float = -1.0
+    signals: bool = True
 
 
 class CloseLine(ToPlane, frozen=True, kw_only=True, tag="close"):
@@ -143,6 +145,12 @@ class Heartbeat(ToPlane, frozen=True, kw_only=True, tag="heartbeat"):
     """The core lives. ``callers_move``: silence is in order (no dead-man clip)."""
 
     callers_move: bool
+
+
+class ClosePlane(ToPlane, frozen=True, kw_only=True, tag="close_plane"):
+    """To a plane that is a process, from whoever started it: close every line and end."""
+
+    line: str = ""
 
 
 class FromPlane(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -250,7 +258,7 @@ class Level(FromPlane, frozen=True, kw_only=True, tag="level"):
 
 AnyToPlane = (
     OpenLine | AttachLine | CloseLine | Configure | PushAudio | PlaySpeech | PauseSpeech | ResumeSpeech | StopSpeech
-    | RenewSpeech | StoreClip | PlayClip | Background | ArmReflex | SendDigits | SignalLeg | Heartbeat
+    | RenewSpeech | StoreClip | PlayClip | Background | ArmReflex | SendDigits | SignalLeg | Heartbeat | ClosePlane
 )  # fmt: skip
 AnyFromPlane = (
     LineUp | LineDown | LineClosed | LineError | LineAttached | MicAudio | VadEdge | Reflex | Progress | Settled | Digit
@@ -272,5 +280,5 @@ class PlaneLink(Protocol):
     def unsubscribe(self, line: str) -> None: ...
 
     async def aclose(self) -> None:
-        """End the plane, within 2 s, whatever its legs do."""
+        """Be done with the plane, within 2 s, whatever its legs do. One of one's own ends, and its lines with it."""
         ...

@@ -1,25 +1,31 @@
-"""A line that is open before its session is: a caller connects and talks while the entrypoint still loads.
+"""A line that is there before its session is: a caller connects and talks while the entrypoint still loads.
 
-Opens the line, keeps what comes of it (the caller's last 15 s of sound), and hands all of it to the session that takes the
-line over. To that session it is the plane: its ``OpenLine`` becomes a ``Configure``. A leg's own signals go to whoever
-serves the transport, before and after. Belongs to the core's loop.
+Opens the line, or takes it over from a process that is gone; keeps what comes of it (the caller's last 15 s of sound), and
+hands all of it to the session. To that session it is the plane: its ``OpenLine`` becomes a ``Configure``, its ``AttachLine``
+is answered anew. A leg's own signals go to whoever serves the transport, before and after. Belongs to the core's loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import cast
+
+import msgspec
 
 from antiphon.audio.outbox import Outbox
 from antiphon.audio.seam import (
     AnyFromPlane,
     AnyToPlane,
+    AttachLine,
     CloseLine,
     Configure,
     LegSignal,
     LegSpec,
+    LineAttached,
     LineClosed,
+    MicAudio,
     OpenLine,
     PlaneLink,
     SignalLeg,
@@ -44,12 +50,23 @@ class EarlyLine:
         self._plane, self._on_signal, self._on_closed = plane, on_signal, on_closed
         self._kept = Outbox()
         self._deliver: Deliver | None = None
+        self._answers = 0
+        """``LineAttached`` to come that are not the session's."""
+        self._asked: AttachLine | None = None
+        """The session's own, until it is answered."""
         self._closed = False
 
     def open(self, leg: LegSpec) -> None:
         """Open the line. Raises ``AudioError`` when the plane is gone."""
         self._plane.subscribe(self.line, self._take)
         self._plane.send(OpenLine(line=self.line, leg=leg))
+
+    def attach(self, *, signals: bool = True) -> None:
+        """Take over a line that is open: what it says comes here from now on, and its leg's signals where they are wanted.
+        Where there is no such line it is told as closed. Raises ``AudioError`` when the plane is gone."""
+        self._plane.subscribe(self.line, self._take)
+        self._answers += 1
+        self._plane.send(AttachLine(line=self.line, signals=signals))
 
     def signal(self, data: str) -> None:
         """Give the leg a message of its transport's kind."""
@@ -63,9 +80,11 @@ class EarlyLine:
     # --- PlaneLink, for the session ------------------------------------------------------------------------------
 
     def send(self, message: AnyToPlane) -> None:
-        """As ``PlaneLink.send``; the line is open already."""
+        """As ``PlaneLink.send``; the line is open already, and its signals are somebody's."""
         if isinstance(message, OpenLine):
             message = Configure(line=message.line, config=message.config)
+        elif isinstance(message, AttachLine):
+            self._asked = message = msgspec.structs.replace(message, signals=False)
         self._plane.send(message)
 
     def subscribe(self, line: str, deliver: Deliver) -> None:
@@ -84,20 +103,40 @@ class EarlyLine:
     # --- from the plane ------------------------------------------------------------------------------------------
 
     def _take(self, messages: Sequence[AnyFromPlane]) -> None:
-        rest = [message for message in messages if not isinstance(message, LegSignal)]
+        rest: list[AnyFromPlane] = []
         for message in messages:
             if isinstance(message, LegSignal):
                 self._on_signal(message.data)
-        if self._deliver is not None and not len(self._kept):
-            self._deliver(rest)
-        else:
-            self._kept.add(rest)
-        if not self._closed and any(isinstance(message, LineClosed) or _fatal(message) for message in rest):
+            elif isinstance(message, LineAttached) and self._answers:
+                self._answers -= 1
+            else:
+                rest.append(message)
+        over = any(isinstance(message, LineClosed) or _fatal(message) for message in rest)
+        if over:
+            self._asked = None
+        elif self._asked is not None:
+            rest = self._answered(rest, self._asked)
+        self._kept.add(rest)
+        self._hand_over()
+        if over and not self._closed:
             self._closed = True
             self._on_closed()
 
+    def _answered(self, messages: list[AnyFromPlane], asked: AttachLine) -> list[AnyFromPlane]:
+        """Once the session's own answer is there: that first, then the sound it wants again, then what was kept."""
+        at = next((index for index, message in enumerate(messages) if isinstance(message, LineAttached)), None)
+        if at is None:
+            return messages
+        self._asked = None
+        newer = messages[at + 1 :]
+        again = list(takewhile(lambda message: isinstance(message, MicAudio), newer))
+        older = [*cast("list[AnyFromPlane]", self._kept.take()), *messages[:at]]
+        if asked.audio_since >= 0:
+            older = [message for message in older if not isinstance(message, MicAudio)]
+        return [messages[at], *again, *older, *newer[len(again) :]]
+
     def _hand_over(self) -> None:
-        if self._deliver is not None and len(self._kept):
+        if self._deliver is not None and self._asked is None and len(self._kept):
             self._deliver(cast("list[AnyFromPlane]", self._kept.take()))
 
 

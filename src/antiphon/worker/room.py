@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import itertools
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -83,7 +84,8 @@ class Room:
         """Why it is disconnected."""
         self._send = send
         self._handlers: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(1 + secrets.randbits(40))
+        """Of what is asked: an answer to somebody who had this room before must not pass for one of ours."""
         self._asked: dict[int, asyncio.Future[str]] = {}
         self._rpc: dict[str, RpcHandler] = {}
         self._changes: list[asyncio.Future[None]] = []

@@ -81,6 +81,11 @@ class RoomConnection:
         self.failure = ""
         """Why the room was never joined."""
         self.closing = False
+        self._sid = ""
+        """The room's, once it is joined."""
+        self._over = ""
+        """Why the room was left or never joined."""
+        self._reconnecting = False
         self._thread, self._options = thread, options
         self._tell, self._hear, self._event = tell, hear, event
         self._wanted = options.identity
@@ -105,26 +110,32 @@ class RoomConnection:
                 return
             await self._publish(room)
         except Exception as error:
-            self._tell(Connection("over", "join_failed"))
+            self._end("join_failed")
             self.failure = f"The room cannot be joined: {self._without_token(str(error))}"
             return
         finally:
             if self.closing:
                 await self._disconnect()
-        me = room.local_participant
-        people = [_participant(each) for each in room.remote_participants.values()]
-        self._tell(
-            Connected(
-                name=room.name,
-                sid=await room.sid,
-                metadata=room.metadata,
-                me=_participant(me),
-                participants=people,
-            )
-        )
-        self._tell(Published(self.own_track))
+        self._sid = await room.sid
+        self._say_who_is_here(room)
         for each in list(room.remote_participants.values()):
             self._consider(each)
+
+    def say_again(self) -> None:
+        """Somebody new listens: how things stand. Before the room is joined there is nothing to say; joining says it."""
+        if self._over:
+            self._tell(Connection("over", self._over))
+        elif self.room is not None and self._sid:
+            self._say_who_is_here(self.room)
+            self._tell(Linked(self.linked, self.voice_of_linked))
+            if self._reconnecting:
+                self._tell(Connection("lost"))
+
+    def _say_who_is_here(self, room: rtc.Room) -> None:
+        people = [_participant(each) for each in room.remote_participants.values()]
+        me = _participant(room.local_participant)
+        self._tell(Connected(name=room.name, sid=self._sid, metadata=room.metadata, me=me, participants=people))
+        self._tell(Published(self.own_track))
 
     def _without_token(self, text: str) -> str:
         """A server may repeat the token, which lets whoever reads it join."""
@@ -301,14 +312,19 @@ class RoomConnection:
         who = packet.participant.identity if packet.participant is not None else ""
         self._tell(DataCame(packet.topic or "", bytes(packet.data), who))
 
+    def _end(self, reason: str) -> None:
+        self._over = reason
+        self._tell(Connection("over", reason))
+
     def _reconnects(self, lost: bool) -> None:
+        self._reconnecting = lost
         self._tell(Connection("lost" if lost else "back"))
 
     def _disconnected(self, reason: int) -> None:
         if self.closing:
             return
         word = _reason(reason)
-        self._tell(Connection("over", word))
+        self._end(word)
         self._event(LegEvent("down", word, certain=word in CERTAIN))
 
 

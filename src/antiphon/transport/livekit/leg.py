@@ -136,6 +136,13 @@ class LiveKitLeg:
             return
         self._ask(message)
 
+    # --- ReattachedLeg -------------------------------------------------------------------------------------------------
+
+    def attached(self, now: float) -> None:
+        """Another session has the room: it is told who is there."""
+        if self._thread is not None:
+            self._thread.call(self._say_again)
+
     def _ask(self, message: Any) -> None:
         if self._thread is not None:
             self._thread.call(self._pass_on, message)
@@ -157,6 +164,10 @@ class LiveKitLeg:
     def _pass_on(self, message: Any) -> None:
         if self._sender is not None:
             self._sender.ask(message)
+
+    def _say_again(self) -> None:
+        if self._connection is not None:
+            self._connection.say_again()
 
     def _tell(self, message: FromRoom) -> None:
         if isinstance(message, Connected) and self._sender is not None:

@@ -68,7 +68,9 @@ class RoomSender:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """The room is joined."""
+        """The room is joined (which every new owner is told again)."""
+        if self._task is not None:
+            return
         assert self._connection.room is not None
         self._task = self._thread.spawn(self._work(self._connection.room))
 
