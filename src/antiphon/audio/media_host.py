@@ -42,6 +42,9 @@ KEEPER: Client = 0
 LINGER = 30.0
 """Seconds that a line waits for another owner."""
 
+PATIENCE = 15.0
+"""Seconds that a client may leave unread what waits for it: as long as its caller's sound is kept."""
+
 
 class MediaHost:
     """``linger``: seconds that a line waits for another owner."""

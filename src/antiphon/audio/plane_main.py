@@ -14,10 +14,10 @@ import socket
 import sys
 
 from antiphon.audio import driver
-from antiphon.audio.media_host import LINGER, MediaHost
+from antiphon.audio.media_host import LINGER, PATIENCE, MediaHost
 from antiphon.audio.plane import Plane
 from antiphon.audio.plane_frames import pack
-from antiphon.audio.plane_server import PATIENCE, PlaneServer
+from antiphon.audio.plane_server import PlaneServer
 from antiphon.audio.seam import LineError
 from antiphon.errors import AntiphonError
 from antiphon.models.vad import VADModel

@@ -17,13 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from antiphon.audio import driver
-from antiphon.audio.media_host import KEEPER, Client, MediaHost
+from antiphon.audio.media_host import KEEPER, PATIENCE, Client, MediaHost
 from antiphon.audio.plane_frames import pack, to_plane
 from antiphon.audio.seam import FromPlane, LineError
 from antiphon.errors import AudioError
-
-PATIENCE = 15.0
-"""Seconds that a client may leave what waits for it unread: after that it would lose sound."""
 
 _CHUNK = 1 << 20
 _PARENT_EVERY = 1.0
@@ -211,7 +208,9 @@ def _bind(path: str) -> socket.socket:
                 pass
             else:
                 raise AudioError(f"Another media plane listens at {path}.", hint="Connect to it, or name another path.")
-        with contextlib.suppress(FileNotFoundError):
+        if os.path.lexists(path):
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise AudioError(f"The media plane cannot listen at {path}: it is a file.", hint="Name another path.")
             os.unlink(path)
         listener.bind(path)
         os.chmod(path, 0o600)

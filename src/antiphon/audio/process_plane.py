@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 
-from antiphon.audio.media_host import LINGER
+from antiphon.audio.media_host import LINGER, PATIENCE
 from antiphon.audio.plane_client import PlaneClient
 from antiphon.audio.seam import ClosePlane
 from antiphon.errors import AudioError
@@ -25,13 +25,16 @@ _CLOSE_WITHIN = 1.5
 class ProcessPlane(PlaneClient):
     """``vad_path``: the detector's model file (empty: no verdicts). ``listen``: path of a Unix socket that other processes
     connect to (``connect_plane``); with it the plane outlives this process for as long as it has lines. ``linger``: seconds
-    that a line waits there for another owner. All methods belong to one loop."""
+    that a line waits there for another owner. ``patience``: seconds after which a client that reads nothing is cut off. All
+    methods belong to one loop."""
 
     lost = "The media plane's process ended; its calls are lost."
 
-    def __init__(self, vad_path: str = "", *, listen: str = "", linger: float = LINGER) -> None:
+    def __init__(
+        self, vad_path: str = "", *, listen: str = "", linger: float = LINGER, patience: float = PATIENCE
+    ) -> None:
         super().__init__()
-        self._arguments = [vad_path, "--listen", listen, "--linger", str(linger)]
+        self._arguments = [vad_path, "--listen", listen, "--linger", str(linger), "--patience", str(patience)]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
