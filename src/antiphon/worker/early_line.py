@@ -129,9 +129,10 @@ class EarlyLine:
             return messages
         self._asked = None
         newer = messages[at + 1 :]
-        again = list(takewhile(lambda message: isinstance(message, MicAudio), newer))
         older = [*cast("list[AnyFromPlane]", self._kept.take()), *messages[:at]]
-        if asked.audio_since >= 0:
+        again: list[AnyFromPlane] = []
+        if asked.audio_since >= 0:  # it holds what was kept here, too
+            again = list(takewhile(lambda message: isinstance(message, MicAudio), newer))
             older = [message for message in older if not isinstance(message, MicAudio)]
         return [messages[at], *again, *older, *newer[len(again) :]]
 
