@@ -15,6 +15,7 @@ from antiphon.audio.seam import (
     AttachLine,
     CloseLine,
     ClosePlane,
+    DetachLine,
     Digit,
     LegSignal,
     LegSpec,
@@ -219,6 +220,22 @@ def test_who_was_taken_for_dead_is_not_heard_and_is_told() -> None:
     (told,) = hosted.heard(FIRST, LineError)
     assert told.fatal
     assert not [each for each in hosted.heard(FIRST, MicAudio) if each.at > 101.1]
+
+
+def test_an_owner_that_gives_its_line_up_leaves_what_follows_to_the_next() -> None:
+    hosted = Hosted()
+    hosted.open(FIRST)
+    hosted.run(1.0)
+    hosted.say(FIRST, DetachLine(line="a"))
+    given = len(hosted.sound(FIRST))
+    hosted.legs[0].happen(LegEvent("dtmf", "9"))
+    hosted.run(1.0)
+    hosted.say(FIRST, CloseLine(line="a"))
+    assert len(hosted.sound(FIRST)) == given and hosted.host.dropped == 1
+    hosted.say(SECOND, DetachLine(line="a"), AttachLine(line="a"))
+    assert [each.digit for each in hosted.heard(SECOND, Digit)] == ["9"]
+    heard = hosted.sound(SECOND)
+    assert np.array_equal(heard, hosted.caller[given : given + len(heard)]) and len(heard) > 0.9 * 16_000
 
 
 def test_two_that_attach_at_once_one_has_it() -> None:

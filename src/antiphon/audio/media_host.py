@@ -22,6 +22,7 @@ from antiphon.audio.seam import (
     AttachLine,
     CloseLine,
     ClosePlane,
+    DetachLine,
     FromPlane,
     LegSignal,
     LineAttached,
@@ -79,9 +80,7 @@ class MediaHost:
         outbox = self._outboxes.pop(client)
         for name, line in self._lines.items():
             if line.owner == client:
-                line.owner, line.until = None, now + self._linger
-                line.keep([*(each for each in undelivered if each.line == name), *outbox.withdraw(name)])
-                line.kept.dropped[name] += outbox.dropped.pop(name, 0)
+                self._orphan(now, name, line, [*(each for each in undelivered if each.line == name)], outbox)
             if line.signaller == client:
                 line.signaller = None
 
@@ -133,7 +132,9 @@ class MediaHost:
             self._attach(now, client, line, message)
             return True
         if client == (line.signaller if isinstance(message, SignalLeg) else line.owner):
-            return True
+            if isinstance(message, DetachLine):
+                self._orphan(now, message.line, line, [], self._outboxes[client])
+            return not isinstance(message, DetachLine)
         if isinstance(message, OpenLine):
             text, hint = f"The line {message.line!r} is somebody else's.", "Attach to it to take it over."
             self._outboxes[client].add([LineError(line=message.line, at=now, error=text, hint=hint, fatal=True)])
@@ -154,6 +155,11 @@ class MediaHost:
             if before not in (line.owner, line.signaller):
                 text = "Another process goes on with this call."
                 outbox.add([LineError(line=message.line, at=now, error=text, fatal=True)])
+
+    def _orphan(self, now: float, name: str, line: _Line, undelivered: list[FromPlane], outbox: Outbox) -> None:
+        line.owner, line.until = None, now + self._linger
+        line.keep([*undelivered, *outbox.withdraw(name)])
+        line.kept.dropped[name] += outbox.dropped.pop(name, 0)
 
     # --- what goes out -------------------------------------------------------------------------------------------------
 
@@ -179,9 +185,10 @@ class MediaHost:
             message = line.account(message)
             if line.signaller != line.owner:
                 self._tell_signaller(line, message)
-        line.kept.add([message])
-        if not line.attaching:
-            self._give(line)
+        if line.owner is None or line.attaching:
+            line.kept.add([message])
+        else:
+            self._deliver(line, self._outboxes[line.owner], message)
 
     def _tell_signaller(self, line: _Line, message: FromPlane) -> None:
         if line.signaller is not None:
@@ -195,10 +202,13 @@ class MediaHost:
         outbox.dropped.update(line.kept.dropped)
         line.kept.dropped.clear()
         for message in line.kept.take():
-            if isinstance(message, MicAudio):
-                line.remember(message)
-            if not isinstance(message, LegSignal) or line.signaller == line.owner:
-                outbox.add([message])
+            self._deliver(line, outbox, message)
+
+    def _deliver(self, line: _Line, outbox: Outbox, message: FromPlane) -> None:
+        if isinstance(message, MicAudio):
+            line.remember(message)
+        if not isinstance(message, LegSignal) or line.signaller == line.owner:
+            outbox.add([message])
 
 
 class _Line:

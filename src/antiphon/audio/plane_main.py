@@ -2,7 +2,8 @@
 
 Started by ``ProcessPlane`` with one end of a socket pair. Ends when the other end closes or its parent is gone; with
 ``--listen``, when it has no lines left besides. Messages whose line is empty speak of the plane itself: ``LineUp`` (ready)
-and a fatal ``LineError`` (cannot start, or cannot read what came).
+and a fatal ``LineError`` (cannot start, or cannot read what came). Signals that ask a whole group of processes to end are
+left to the others: whoever drains needs its lines to the last.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from antiphon.models.vad import VADModel
 
 def main(arguments: list[str]) -> int:
     """Serve until nobody is left to serve. Returns the exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for asking in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asking, signal.SIG_IGN)
     asked = _read(arguments)
     keeper = socket.socket(fileno=asked.fd)
     try:

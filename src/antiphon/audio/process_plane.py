@@ -12,8 +12,8 @@ import os
 import socket
 import subprocess
 import sys
+from itertools import chain
 
-from antiphon.audio.media_host import LINGER, PATIENCE
 from antiphon.audio.plane_client import PlaneClient
 from antiphon.audio.seam import ClosePlane
 from antiphon.errors import AudioError
@@ -25,16 +25,18 @@ _CLOSE_WITHIN = 1.5
 class ProcessPlane(PlaneClient):
     """``vad_path``: the detector's model file (empty: no verdicts). ``listen``: path of a Unix socket that other processes
     connect to (``connect_plane``); with it the plane outlives this process for as long as it has lines. ``linger``: seconds
-    that a line waits there for another owner. ``patience``: seconds after which a client that reads nothing is cut off. All
+    that a line waits there for another owner (30), ``patience``: after which a client that reads nothing is cut off (15). All
     methods belong to one loop."""
 
     lost = "The media plane's process ended; its calls are lost."
 
     def __init__(
-        self, vad_path: str = "", *, listen: str = "", linger: float = LINGER, patience: float = PATIENCE
+        self, vad_path: str = "", *, listen: str = "", linger: float | None = None, patience: float | None = None
     ) -> None:
         super().__init__()
-        self._arguments = [vad_path, "--listen", listen, "--linger", str(linger), "--patience", str(patience)]
+        asked = {"--listen": listen or None, "--linger": linger, "--patience": patience}
+        options = [(name, str(value)) for name, value in asked.items() if value is not None]
+        self._arguments = [vad_path, *chain.from_iterable(options)]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,4 +89,9 @@ class ProcessPlane(PlaneClient):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         if not self._closing and self._process is not None:
-            self._loop.run_in_executor(None, self._process.wait)
+            self._loop.run_in_executor(None, _bury, self._process)
+
+
+def _bury(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):  # it serves others still
+        process.wait(5.0)

@@ -57,11 +57,16 @@ class OpenLine(ToPlane, frozen=True, kw_only=True, tag="open"):
 class AttachLine(ToPlane, frozen=True, kw_only=True, tag="attach"):
     """Go on with an open line whose owner is gone. Answer: ``LineAttached``; a fatal ``LineError`` where there is no such
     line. ``config``: ``None`` leaves it as it is. ``audio_since``: time from which on the caller's sound is wanted again,
-    where it is kept (negative: none). ``signals``: the leg's own signals are wanted too, and its state, said anew."""
+    where it is kept (negative: none). ``signals``: the leg's own signals are wanted too, and its state, said anew. An owner
+    that is there still is told a fatal ``LineError``, and not heard any more."""
 
     config: LineConfig | None = None
     audio_since: float = -1.0
     signals: bool = True
+
+
+class DetachLine(ToPlane, frozen=True, kw_only=True, tag="detach"):
+    """Own the line no more, in favour of whoever attaches; what it says is kept until then. No answer."""
 
 
 class CloseLine(ToPlane, frozen=True, kw_only=True, tag="close"):
@@ -257,7 +262,7 @@ class Level(FromPlane, frozen=True, kw_only=True, tag="level"):
 
 
 AnyToPlane = (
-    OpenLine | AttachLine | CloseLine | Configure | PushAudio | PlaySpeech | PauseSpeech | ResumeSpeech | StopSpeech
+    OpenLine | AttachLine | DetachLine | CloseLine | Configure | PushAudio | PlaySpeech | PauseSpeech | ResumeSpeech | StopSpeech
     | RenewSpeech | StoreClip | PlayClip | Background | ArmReflex | SendDigits | SignalLeg | Heartbeat | ClosePlane
 )  # fmt: skip
 AnyFromPlane = (
