@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from machine import machine
 from report import Result, render
 
 HERE = Path(__file__).parent
@@ -166,26 +166,6 @@ def script(name: str, files: tuple[str, ...], limit: float = 240.0) -> list[Resu
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what this was measured."""
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    return {
-        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "cpu": model,
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "load_before": round(os.getloadavg()[0], 2),
-    }
 
 
 def main() -> int:

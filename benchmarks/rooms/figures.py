@@ -1,0 +1,85 @@
+"""Figures side by side, the peer's as multiples of ours, and whether ours meet what is asked of them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+OURS, PEER = "antiphon", "livekit"
+
+
+@dataclass(frozen=True)
+class Target:
+    """``less``: at most ``limit`` is good, else at least."""
+
+    limit: float
+    less: bool = True
+
+    def met(self, value: float) -> bool:
+        return value <= self.limit if self.less else value >= self.limit
+
+    def __str__(self) -> str:
+        return f"{'<=' if self.less else '>='} {self.limit:g}"
+
+
+@dataclass
+class Figure:
+    """One line of the table. ``values``: by side; None where nothing could be measured, ``notes`` has why. ``raw``: what the
+    values were made of."""
+
+    what: str
+    unit: str
+    values: dict[str, float | None]
+    target: Target | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        ours = self.values.get(OURS)
+        met = self.target.met(ours) if self.target and ours is not None else None
+        return {**asdict(self), "target": str(self.target or ""), "met": met, "ratio": self.ratio()}
+
+    def ratio(self) -> float | None:
+        """The peer's figure by ours."""
+        ours, peer = self.values.get(OURS), self.values.get(PEER)
+        return peer / ours if ours and peer is not None else None
+
+    def cells(self) -> list[str]:
+        ours, ratio = self.values.get(OURS), self.ratio()
+        met = "" if self.target is None or ours is None else "met" if self.target.met(ours) else "missed"
+        shown = [number(self.values.get(side)) + self.notes.get(side, "") for side in (OURS, PEER)]
+        return [self.what, self.unit, *shown, "-" if ratio is None else f"{ratio:.2f}x", str(self.target or ""), met]
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """Columns of one width."""
+    rows = [
+        ["", "", "antiphon", "livekit-agents 1.8.9", "peer / ours", "asked", ""],
+        *(figure.cells() for figure in figures),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(7)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if at < 2 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def percentile(values: Iterable[float], share: float) -> float | None:
+    """Nearest rank; ``share`` in [0, 1]."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
