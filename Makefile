@@ -5,6 +5,7 @@
 #   make lint     style and types
 #   make bench    the figures, side by side with the peers (about 15 minutes)
 #   make bench-webrtc   calls over WebRTC, beside aiortc (about 15 minutes)
+#   make bench-workers  workers in LiveKit rooms, beside livekit-agents (about 40 minutes; needs Go once)
 #   make bench-providers   recognition over sockets, beside LiveKit's plugin and the vendor's library (about 5 minutes)
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo talk test lint format bench bench-webrtc bench-providers lock clean
+.PHONY: help demo talk test lint format bench bench-webrtc bench-workers bench-providers lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -62,6 +63,12 @@ bench-webrtc: $(VENV)/installed
 	@PYTHON=$(CURDIR)/$(BIN)/python benchmarks/peers/setup aiortc
 	@mkdir -p benchmarks/out
 	@$(BIN)/python benchmarks/webrtc.py --out benchmarks/out/webrtc.json $(ARGS)
+
+bench-workers: $(VENV)/installed
+	@$(BIN)/antiphon models pull silero-vad < /dev/null
+	@PYTHON=$(CURDIR)/$(BIN)/python benchmarks/peers/setup livekit aiortc
+	@scripts/install-test-servers
+	@$(BIN)/python benchmarks/workers.py $(ARGS)
 
 bench-providers: $(VENV)/installed
 	@PYTHON=$(CURDIR)/$(BIN)/python scripts/install-livekit-plugins

@@ -47,10 +47,17 @@ class Figure:
         ours, peer = self.values.get(OURS), self.values.get(PEER)
         return peer / ours if ours and peer is not None else None
 
-    def cells(self) -> list[str]:
+    def cells(self, remarks: list[str]) -> list[str]:
+        """Of its line; what its notes say is added to ``remarks``."""
+        shown = []
+        for side in (OURS, PEER):
+            cell = number(self.values.get(side))
+            if side in self.notes:
+                remarks.append(self.notes[side])
+                cell += f" [{len(remarks)}]"
+            shown.append(cell)
         ours, ratio = self.values.get(OURS), self.ratio()
         met = "" if self.target is None or ours is None else "met" if self.target.met(ours) else "missed"
-        shown = [number(self.values.get(side)) + self.notes.get(side, "") for side in (OURS, PEER)]
         return [self.what, self.unit, *shown, "-" if ratio is None else f"{ratio:.2f}x", str(self.target or ""), met]
 
 
@@ -59,19 +66,19 @@ def number(value: float | None) -> str:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """Columns of one width."""
-    rows = [
-        ["", "", "antiphon", "livekit-agents 1.8.9", "peer / ours", "asked", ""],
-        *(figure.cells() for figure in figures),
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(7)]
-    return "\n".join(
+    """Columns of one width, the notes below."""
+    remarks: list[str] = []
+    head = ["", "", "antiphon", "livekit-agents 1.8.9", "peer / ours", "asked", ""]
+    rows = [head, *(figure.cells(remarks) for figure in figures)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
         "  ".join(
             cell.ljust(width) if at < 2 else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
-    )
+    ]
+    return "\n".join([*lines, *(f"[{number}] {remark}" for number, remark in enumerate(remarks, 1))])
 
 
 def median(values: Iterable[float | None]) -> float | None:

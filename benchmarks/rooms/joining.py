@@ -66,4 +66,4 @@ def _burst(bench: Bench, side: Side) -> list[Noted]:
 
 def _missing(noted: dict[str, list[Noted]]) -> dict[str, str]:
     short = {name: len(of) - len(audio(of)) for name, of in noted.items()}
-    return {name: f" ({count} heard nothing)" for name, count in short.items() if count}
+    return {name: f"{count} callers heard nothing" for name, count in short.items() if count}

@@ -56,7 +56,9 @@ def sessions(bench: Bench) -> list[Figure]:
                 points.append(worker.memory())
                 answered = sum(turn["first"] is not None for turn in talk["turns"])
                 if heard < count or answered < talk["due"]:
-                    notes[side.name] = f" ({talk['due'] - answered} turns not answered)"
+                    notes[side.name] = (
+                        f"{count - heard} of {count} callers heard nothing, {talk['due'] - answered} turns were not answered"
+                    )
             values[side.name], raw[side.name] = (points[1] - points[0]) / (most - FEW), points
             bench.say(f"memory: {side.name} {points[0]:.0f} MB with {FEW} room, {points[1]:.0f} MB with {most}")
     return [Figure(f"memory of one more room, {FEW} to {most}", "MB", values, Target(12), notes, dict(raw))]

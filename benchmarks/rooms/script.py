@@ -29,8 +29,8 @@ MODEL_DELAY = 0.2
 """Seconds until the language model's first word."""
 VOICE_DELAY = 0.1
 """Seconds until a reply's first sound is made."""
-WORD_EVERY = 0.2
-"""Seconds between two words of a long reply."""
+WORD_EVERY, SENTENCE = 0.15, 5
+"""Seconds between two words of a long reply, and words in its sentences."""
 
 VOICE_RATE = 24_000
 WORD = 0.25
@@ -48,7 +48,7 @@ SOUND_AT_LEAST, QUIET_AFTER = 0.3, 0.2
 def reply() -> list[str]:
     """What the language model streams."""
     if LONG:
-        return [f"{word}{',' if number % 4 == 3 else ''} " for number, word in enumerate(NUMBERS)]
+        return [f"{word}{'.' if number % SENTENCE == SENTENCE - 1 else ''} " for number, word in enumerate(NUMBERS)]
     words = REPLY.split()
     return [" ".join(words[at : at + 3]) + " " for at in range(0, len(words), 3)]
 

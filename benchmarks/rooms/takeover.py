@@ -11,6 +11,7 @@ from typing import Any
 from rooms.bench import Bench
 from rooms.figures import OURS, Figure, Target, percentile
 from rooms.processes import Process, kill
+from rooms.script import NUMBERS
 from rooms.worker import Side, Worker
 
 KILLS = {"agent": 20, "media": 10}
@@ -31,16 +32,18 @@ def again(
     while at < len(loud) and loud[at] - loud[at - 1] <= GAP:
         at += 1
     if at >= len(loud):
-        unbroken = bool(loud) and loud[-1] > killed + WATCH / 2
-        return (0.0, 0.0) if unbroken else (None, None)
+        counted = max((word for _, word in words), default=-1) == len(NUMBERS) - 1
+        return (0.0, 0.0) if counted else (None, None)
     before = max((word for when, word in words if when < loud[at]), default=-1)
     new = next((when for when, word in words if when >= loud[at] and word > before), None)
     return loud[at] - killed, None if new is None else new - killed
 
 
-def busiest(processes: Sequence[Process], role: str) -> Process | None:
-    """Of this role, the one that has worked most: the call's."""
-    return max((one for one in processes if one.role == role), key=lambda one: one.cpu, default=None)
+def busiest(before: Sequence[Process], now: Sequence[Process], role: str) -> Process | None:
+    """Of this role, the one that has worked most in between: the call's."""
+    cpu = {one.pid: one.cpu for one in before}
+    kept = [one for one in now if one.role == role and one.pid in cpu]
+    return max(kept, key=lambda one: one.cpu - cpu[one.pid], default=None)
 
 
 def agent_killed(bench: Bench) -> list[Figure]:
@@ -67,12 +70,12 @@ def _killed(bench: Bench, role: str, sides: Sequence[Side]) -> list[Figure]:
             with bench.worker(side, **variables) as worker:
                 found = [_one(bench, worker, role, random.Random(number)) for number in range(kills)]
         except RuntimeError as error:
-            notes[side.name] = f" ({error})"
+            notes[side.name] = str(error)
             continue
         raw[side.name] = found
         bench.say(f"{role} killed: {side.name} {found}")
         firsts, news = ([one[part] for one in found if one[part] is not None] for part in (0, 1))
-        notes[side.name] = f" ({len(firsts)} of {kills} heard it again, {len(news)} more of the count)"
+        notes[side.name] = f"of {kills} callers {len(firsts)} heard the agent again, {len(news)} more of the count"
         if len(firsts) == kills:
             heard[side.name] = percentile(firsts, 0.99)
         if len(news) == kills:
@@ -91,8 +94,9 @@ def _one(bench: Bench, worker: Worker, role: str, chance: random.Random) -> tupl
         time.sleep(2.0)
         if bench.crowd.ask("ask", seconds=15.0) is None:
             raise RuntimeError("the agent does not count")
+        before = worker.processes()
         time.sleep(0.5 + 3 * chance.random())
-        victim = busiest(worker.processes(), role)
+        victim = busiest(before, worker.processes(), role)
         if victim is None:
             raise RuntimeError(f"no {role} process apart from the worker's own")
         killed = time.monotonic()

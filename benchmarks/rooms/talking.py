@@ -18,6 +18,7 @@ SIZES, TURNS = (2, 4, 6, 8, 10, 12), 3
 LATE, ON_TIME, HEARD = 0.5, 0.95, 0.95
 """A size holds when every turn is answered, this part of the answers at most ``LATE`` s later than the median of the side's
 smallest size, and this part of each answer's sound arrives."""
+MOST = Target(10, less=False)
 FULL = 0.9
 """Part of their cores that server and callers may use: above it, a size that does not hold says nothing of the worker."""
 
@@ -87,7 +88,7 @@ def cost(bench: Bench) -> list[Figure]:
         found.setdefault(side.name, []).append(one)
         bench.say(f"cpu: {side.name} {one.cost:.2f} CPU-s a session-minute, {len(one.firsts)} of {one.due} answered")
     notes = {
-        name: f" ({short} turns not answered)"
+        name: f"{short} turns were not answered"
         for name, of in found.items()
         if (short := sum(one.due - len(one.firsts) for one in of))
     }
@@ -121,10 +122,10 @@ def held(bench: Bench) -> list[Figure]:
             else:
                 over.add(side.name)
                 if one.others > FULL:
-                    notes[side.name] = " (or more: callers and server were full)"
+                    notes[side.name] = "perhaps more: server and callers had no CPU left"
             bench.say(f"rooms: {side.name} {size}: {'held' if side.name not in over else 'not held'}, "
                       f"{len(one.firsts)} of {one.due} answered, {one.cores:.2f} cores, others {one.others:.2f}")  # fmt: skip
     for name in set(found) - over:
-        notes[name] = " or more"
+        notes[name] = "or more: the largest size tried holds"
     raw = {name: [asdict(one) for one in of] for name, of in found.items()}
-    return [Figure("rooms that one core holds", "", most, Target(10, less=False), notes, raw)]
+    return [Figure("rooms that one core holds", "", most, None if bench.quick else MOST, notes, raw)]

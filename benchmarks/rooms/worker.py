@@ -82,7 +82,7 @@ class Worker:
         while not condition():
             if self._process.poll() is not None or time.monotonic() > began + WITHIN:
                 kill(self.processes())
-                raise RuntimeError(f"{self.side.name} did not start: " + " / ".join(self.lines[-5:]))
+                raise RuntimeError(f"{self.side.name} did not start: " + (self.lines or ["it said nothing"])[-1])
             time.sleep(0.005)
         return time.monotonic() - began
 
