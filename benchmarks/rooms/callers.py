@@ -18,11 +18,10 @@ from harness.core import load_clips
 
 from rooms.caller import RoomCaller
 
-AFTER = 4.0
-"""Seconds that the last answers of a talk may still take."""
 ANSWER_WITHIN = 6.0
 """Seconds after an utterance in which a sound is its answer."""
-LEAD = 0.5
+AFTER = 5.0 + ANSWER_WITHIN
+"""Seconds that the last utterance and its answer may still take."""
 
 
 class Callers:
@@ -64,19 +63,19 @@ class Callers:
 
     async def do_talk(self, turns: int, period: float) -> dict[str, Any]:
         """``turns`` of each caller; each one's answer."""
-        begin = time.monotonic() + LEAD
+        begin = time.monotonic()
         cpu = time.process_time()
         for number, caller in enumerate(self._callers):
             for turn in range(turns):
                 caller.say_at(begin + (turn + number / len(self._callers)) * period)
-        await asyncio.sleep(LEAD + turns * period)
+        await asyncio.sleep(turns * period)
         cpu = time.process_time() - cpu
         await asyncio.sleep(AFTER)
         found = []
         for caller in self._callers:
             ends = [at for at in caller.marks.times("speech_off") if at >= begin]
             found += [caller.turn(end, end + min(ANSWER_WITHIN, 0.6 * period)) for end in ends]
-        return {"turns": found, "due": turns * len(self._callers), "callers_cores": cpu / (LEAD + turns * period)}
+        return {"turns": found, "due": turns * len(self._callers), "callers_cores": cpu / (turns * period)}
 
     async def do_ask(self, seconds: float) -> float | None:
         """The first caller speaks. The moment when the answer begins to be counted; None: it is not within ``seconds``."""

@@ -14,7 +14,7 @@ from rooms.worker import Side
 PERIOD = 10.0
 """Seconds in which each caller speaks once, about 4 s, and is answered for 3 s."""
 COST_ROOMS, COST_TURNS, COST_ROUNDS = 4, 3, 2
-SIZES, TURNS = (2, 4, 6, 8, 10, 12), 3
+SIZES, TURNS = (2, 4, 6, 8, 10, 12, 16), 2
 LATE, ON_TIME, HEARD = 0.5, 0.95, 0.95
 """A size holds when every turn is answered, this part of the answers at most ``LATE`` s later than the median of the side's
 smallest size, and this part of each answer's sound arrives."""
@@ -52,8 +52,9 @@ def talk(bench: Bench, side: Side, rooms: int, turns: int) -> Talk:
         idle = (worker.cpu() - cpu) / (time.monotonic() - began)
         joined = sum("audio" in one for one in bench.crowd.join(rooms))
         bench.rest(4.0)
+        bench.crowd.begin("talk", turns=1 + turns, period=PERIOD)
+        time.sleep(PERIOD)  # until all speak
         cpu, server, began = worker.cpu(), _cpu(bench.server.pid), time.monotonic()
-        bench.crowd.begin("talk", turns=turns, period=PERIOD)
         time.sleep(turns * PERIOD)
         wall = time.monotonic() - began
         cpu, server = worker.cpu() - cpu, _cpu(bench.server.pid) - server
