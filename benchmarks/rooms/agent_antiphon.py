@@ -50,13 +50,16 @@ class ScriptedLLM(LLM):
     on_core = True
 
     def chat(self, *, chat_ctx: Any, tools: Any = (), tool_choice: Any = "auto") -> LLMStream:
-        return Answer()
+        return Answer(script.reply(chat_ctx.items))
 
 
 class Answer(LLMStream):
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
+
     async def __aiter__(self) -> AsyncIterator[ChatChunk]:
         await asyncio.sleep(script.MODEL_DELAY)
-        for text in script.reply():
+        for text in self._texts:
             yield ChatChunk(text)
             if script.LONG:
                 await asyncio.sleep(script.WORD_EVERY)

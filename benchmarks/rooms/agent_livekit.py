@@ -57,7 +57,7 @@ class ScriptedLLM(llm.LLM):
 class Answer(llm.LLMStream):
     async def _run(self) -> None:
         await asyncio.sleep(script.MODEL_DELAY)
-        for text in script.reply():
+        for text in script.reply(self.chat_ctx.items):
             self._event_ch.send_nowait(llm.ChatChunk(id="1", delta=llm.ChoiceDelta(role="assistant", content=text)))
             if script.LONG:
                 await asyncio.sleep(script.WORD_EVERY)

@@ -43,9 +43,9 @@ class Figure:
         return {**asdict(self), "target": str(self.target or ""), "met": met, "ratio": self.ratio()}
 
     def ratio(self) -> float | None:
-        """The peer's figure by ours."""
+        """The peer's figure by ours, where that says something."""
         ours, peer = self.values.get(OURS), self.values.get(PEER)
-        return peer / ours if ours and peer is not None else None
+        return peer / ours if ours and peer and ours > 0 and peer > 0 else None
 
     def cells(self, remarks: list[str]) -> list[str]:
         """Of its line; what its notes say is added to ``remarks``."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import os
 from array import array
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 INSTRUCTIONS = "You are a helpful voice assistant."
 GREETING = "Hello, how may I help?"
@@ -45,12 +47,25 @@ LOUD = 350
 SOUND_AT_LEAST, QUIET_AFTER = 0.3, 0.2
 
 
-def reply() -> list[str]:
-    """What the language model streams."""
-    if LONG:
-        return [f"{word}{'.' if number % SENTENCE == SENTENCE - 1 else ''} " for number, word in enumerate(NUMBERS)]
+def reply(chat_items: Sequence[Any], *, long: bool = LONG) -> list[str]:
+    """What the language model streams. Where the last thing said is its own, it goes on with the count after that."""
+    if long:
+        begin = _counted(chat_items[-1]) if chat_items else 0
+        return [
+            f"{word}{'.' if number % SENTENCE == SENTENCE - 1 else ''} "
+            for number, word in enumerate(NUMBERS)
+            if number >= begin
+        ]
     words = REPLY.split()
     return [" ".join(words[at : at + 3]) + " " for at in range(0, len(words), 3)]
+
+
+def _counted(item: Any) -> int:
+    """The number that comes after those in an agent's message; 0: it is another item, or has none."""
+    if getattr(item, "role", "") != "assistant":
+        return 0
+    words = " ".join(str(part) for part in item.content).split()
+    return max((NUMBERS.index(word.strip(".")) + 1 for word in words if word.strip(".") in NUMBERS), default=0)
 
 
 def pitch(word: str) -> int:

@@ -20,7 +20,7 @@ FIRST = ["nice", "-n", "-10"]
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("", 0))  # on all addresses: the server takes its UDP port on each
         return int(probe.getsockname()[1])
 
 

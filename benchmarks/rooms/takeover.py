@@ -1,4 +1,4 @@
-"""Rows of a call whose process is killed while the agent counts: when the caller hears it again, when the count goes on."""
+"""Rows of a call whose process is killed while the agent counts: how long the caller hears nothing, when the count goes on."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ TARGETS = {"agent": (Target(1.5), Target(3.0)), "media": (Target(5.0), Target(5.
 def again(
     loud: Sequence[float], words: Sequence[tuple[float, int]], killed: float
 ) -> tuple[float | None, float | None]:
-    """Seconds from the kill until the agent is heard again, and until a word that had not been said; 0 where the count did
-    not break, None where it never came. ``loud``, ``words``: as the ear noted them."""
+    """Seconds from the moment when the agent falls silent after the kill (what had been made is played first) until it is heard
+    again, and until a word that had not been said; 0 where the count did not break, None where it never came. ``loud``,
+    ``words``: as the ear noted them."""
     at = max(1, bisect_right(loud, killed))
     while at < len(loud) and loud[at] - loud[at - 1] <= GAP:
         at += 1
@@ -36,7 +37,8 @@ def again(
         return (0.0, 0.0) if counted else (None, None)
     before = max((word for when, word in words if when < loud[at]), default=-1)
     new = next((when for when, word in words if when >= loud[at] and word > before), None)
-    return loud[at] - killed, None if new is None else new - killed
+    silent = max(killed, loud[at - 1])
+    return loud[at] - silent, None if new is None else new - silent
 
 
 def busiest(before: Sequence[Process], now: Sequence[Process], role: str) -> Process | None:
@@ -82,8 +84,8 @@ def _killed(bench: Bench, role: str, sides: Sequence[Side]) -> list[Figure]:
             gone_on[side.name] = percentile(news, 0.99)
     first, new = TARGETS[role]
     return [
-        Figure(f"kill -9 of the {role} process: until the agent is heard, p99", "s", heard, first, notes, raw),
-        Figure("the same: until the count goes on, p99", "s", gone_on, new),
+        Figure(f"kill -9 of the {role} process: silence, p99", "s", heard, first, notes, raw),
+        Figure("the same: silence until the count goes on, p99", "s", gone_on, new),
     ]
 
 
