@@ -61,7 +61,7 @@ def measure(rows: list[str], sides: list[str], quick: bool) -> dict[str, Any]:
                 bench.say(f"{name} ...")
                 try:
                     figures += ROWS[name](bench)
-                except RuntimeError as error:
+                except (RuntimeError, OSError) as error:
                     failed[name] = str(error)
                     bench.say(f"{name}: {error}")
         finally:
