@@ -27,8 +27,8 @@ class Target:
 
 @dataclass
 class Figure:
-    """One line of the table. ``values``: by side; None where nothing could be measured, ``notes`` has why. ``raw``: what the
-    values were made of."""
+    """One line of the table. ``values``: by side; None where it never came to it, left out where it was not measured.
+    ``notes``: more of a side's. ``raw``: what the values were made of."""
 
     what: str
     unit: str
@@ -38,9 +38,14 @@ class Figure:
     raw: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        ours = self.values.get(OURS)
-        met = self.target.met(ours) if self.target and ours is not None else None
-        return {**asdict(self), "target": str(self.target or ""), "met": met, "ratio": self.ratio()}
+        return {**asdict(self), "target": str(self.target or ""), "met": self.met(), "ratio": self.ratio()}
+
+    def met(self) -> bool | None:
+        """Whether ours is what is asked of it; None: nothing is, or it was not measured."""
+        if self.target is None or OURS not in self.values:
+            return None
+        ours = self.values[OURS]
+        return ours is not None and self.target.met(ours)
 
     def ratio(self) -> float | None:
         """The peer's figure by ours, where that says something."""
@@ -56,8 +61,7 @@ class Figure:
                 remarks.append(self.notes[side])
                 cell += f" [{len(remarks)}]"
             shown.append(cell)
-        ours, ratio = self.values.get(OURS), self.ratio()
-        met = "" if self.target is None or ours is None else "met" if self.target.met(ours) else "missed"
+        ratio, met = self.ratio(), {None: "", True: "met", False: "missed"}[self.met()]
         return [self.what, self.unit, *shown, "-" if ratio is None else f"{ratio:.2f}x", str(self.target or ""), met]
 
 

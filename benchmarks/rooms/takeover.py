@@ -78,10 +78,8 @@ def _killed(bench: Bench, role: str, sides: Sequence[Side]) -> list[Figure]:
         bench.say(f"{role} killed: {side.name} {found}")
         firsts, news = ([one[part] for one in found if one[part] is not None] for part in (0, 1))
         notes[side.name] = f"of {kills} callers {len(firsts)} heard the agent again, {len(news)} more of the count"
-        if len(firsts) == kills:
-            heard[side.name] = percentile(firsts, 0.99)
-        if len(news) == kills:
-            gone_on[side.name] = percentile(news, 0.99)
+        heard[side.name] = percentile(firsts, 0.99) if len(firsts) == kills else None
+        gone_on[side.name] = percentile(news, 0.99) if len(news) == kills else None
     first, new = TARGETS[role]
     return [
         Figure(f"kill -9 of the {role} process: silence, p99", "s", heard, first, notes, raw),

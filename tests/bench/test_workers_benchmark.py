@@ -137,6 +137,11 @@ def test_the_table_has_ratios_targets_and_notes() -> None:
     assert lines[2].split() == ["rooms", "8", "-", "[1]", "-", ">=", "10", "missed"]
     assert lines[3] == "[1] no rooms"
     assert start.as_dict()["ratio"] == 4.0 and held.as_dict()["met"] is False
+    never, elsewhere = (
+        Figure("silence", "s", {"antiphon": None}, Target(3)),
+        Figure("x", "s", {"livekit": 1.0}, Target(3)),
+    )
+    assert never.met() is False and elsewhere.met() is None, "what never came is missed, what was not tried is not"
     assert percentile([3.0, 1.0, 2.0], 0.99) == 3.0 and percentile([], 0.5) is None
 
 
