@@ -64,6 +64,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 
 BY_NAME = {
     "__init__.py": "the public names, imported when first used",
+    "agents/restoring.py": "the class of an agent that another process made",
     "session/bindings.py": "the default local models, models given as strings, and objects of LiveKit's plugins",
     "session/session.py": "asks the worker package for the services of its job",
     "session/run_result.py": "fluent expectations come from the test kit",

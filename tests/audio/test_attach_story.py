@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from antiphon.audio.frames import PLAY_RATE
-from antiphon.audio.seam import AttachLine, LineAttached, LineConfig, LineError
+from antiphon.audio.seam import AttachLine, LineAttached, LineConfig, LineError, Settled
 from antiphon.transport.memory import MemoryLeg
 from tests.audio.plane_driver import Story, counting
 
@@ -38,3 +38,30 @@ def test_a_line_that_is_not_there_cannot_be_taken_over() -> None:
     story.look()
     (error,) = story.heard(LineError)
     assert error.line == "b" and error.fatal
+
+
+def test_what_the_new_owner_does_not_know_of_a_speech_is_not_heard() -> None:
+    story = Story(MemoryLeg())
+    story.push("s", counting(PLAY_RATE), last=False)
+    story.push("late", counting(PLAY_RATE), last=False)
+    story.play("s")
+    story.run(0.2)
+    known = PLAY_RATE // 2
+    story.tell(AttachLine(line="a", config=LineConfig(), ends={"s": known, "late": 10**6, "other": 1}))
+    story.look()
+    assert story.heard(LineAttached)[-1].speeches["s"].complete
+    story.push("s", counting(100))  # nothing more comes of it
+    story.run(1.0)
+    assert np.array_equal(story.leg.sounded()[:known], counting(known))
+    assert [(one.speech, one.position, one.reason) for one in story.heard(Settled)] == [("s", known, "end")]
+
+
+def test_what_is_on_its_way_is_not_taken_back() -> None:
+    story = Story(MemoryLeg())
+    story.push("s", counting(PLAY_RATE), last=False)
+    story.play("s")
+    story.run(0.2)
+    story.tell(AttachLine(line="a", config=LineConfig(), ends={"s": 1000}))
+    story.run(0.5)
+    (settled,) = story.heard(Settled)
+    assert 0.2 * PLAY_RATE <= settled.position <= 0.3 * PLAY_RATE and settled.reason == "end"

@@ -21,7 +21,7 @@ def program(folder: Path, text: str) -> str:
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for verb in ("console", "dev", "start", "call", "models", "doctor", "bench", "replay", "version"):
+    for verb in ("console", "dev", "start", "call", "models", "check", "doctor", "bench", "replay", "version"):
         assert verb in shown
 
 

@@ -33,6 +33,7 @@ class Rules:
         self.agents_move = False
         self.ran: dict[str, int] = {}
         self.intents: dict[str, int] = {}
+        self.may_run_again: dict[str, bool] = {}
         self.results: set[str] = set()
         self.asked_by: dict[str, str] = {}
         self.results_at: dict[str, int] = {}
@@ -70,6 +71,9 @@ class Rules:
         self.at_once = 0
         if isinstance(event, ev.Resumed):
             self.asks = {ask: who for ask, who in self.asks.items() if not who}
+            if event.agent is not None:  # what was on no record is not known
+                self.said.clear()
+                self.asks.clear()
         if isinstance(event, ev.TaskAsked) and phase != "new":
             self.asked(event)
         if phase == "running" and isinstance(event, ev.Typed | ev.Final) and event.text:
@@ -172,6 +176,7 @@ class Rules:
         if fact.call_id in self.intents:
             raise Broken("K3", f"{fact.call_id} was recorded twice")
         self.intents[fact.call_id] = len(self.world.facts)
+        self.may_run_again[fact.call_id] = fact.effect == "read" or fact.retry != "never"
         self.asked_by[fact.call_id] = fact.speech.partition("#")[0]
         if fact.speech in self.discarded:
             raise Broken("K3", f"{fact.call_id} comes from a discarded reply")
@@ -203,7 +208,7 @@ class Rules:
         if effect.effect != "read":
             self.writes[effect.op] = effect.call_id
         self.ran[effect.call_id] = self.ran.get(effect.call_id, 0) + 1
-        again = effect.effect == "read" or effect.retry != "never"
+        again = self.may_run_again.get(effect.call_id, effect.effect == "read" or effect.retry != "never")
         if self.ran[effect.call_id] > 1 + (self.world.resumed if again else 0):
             raise Broken("K3", f"{effect.call_id} ran twice")
         if effect.effect != "read" and (effect.call_id not in self.intents or effect.after <= 0):

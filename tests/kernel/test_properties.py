@@ -58,6 +58,24 @@ def test_amnesia_at_a_random_moment(block: int) -> None:
         judge(world, Rules(world))
 
 
+@pytest.mark.parametrize("block", range(3))
+def test_amnesia_where_the_plane_dies_too(block: int) -> None:
+    """What the caller has not heard is made again, on a new line."""
+    for seed in range(30_000 + block * 100, 30_000 + block * 100 + 100):
+        world = World(seed, plane_faults=False)
+        world.at(random.Random(seed).uniform(0.0, world.length), lambda world=world: world.takeover(lost=True))
+        judge(world, Rules(world))
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_going_on_from_the_conversation_alone(block: int) -> None:
+    """Another build has the facts: who spoke, what was said, which calls are open."""
+    for seed in range(40_000 + block * 100, 40_000 + block * 100 + 100):
+        world = World(seed, plane_faults=False)
+        world.at(random.Random(seed).uniform(0.0, world.length), lambda world=world: world.takeover(known=False))
+        judge(world, Rules(world))
+
+
 def test_facts_alone_give_the_conversation_at_every_step() -> None:
     for seed in range(60):
         world = World(seed)

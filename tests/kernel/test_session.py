@@ -260,12 +260,12 @@ def test_a_new_owner_goes_on_with_everything() -> None:
 def test_a_new_owner_keeps_what_the_plane_has_and_makes_the_rest_again() -> None:
     call = Call()
     for name in ("on", "waiting"):
-        call.send(ev.SayAsked(speech=name))
+        call.send(ev.SayAsked(speech=name, text="one two"))
     on, _ = call.all(fx.StartSay)
     call.speaks(on.op, "one two", done=False)
     call.clear()
     call.send(ev.Resumed(epoch=2))
-    assert call.one(fx.StartSay).speech == "waiting"
+    assert call.one(fx.StartSay).speech == "waiting#2"
     call.hears("on", 24_000)
     call.wait(1.0)
     assert call.facts(ft.SpeechHeard)[0].text == "one two"

@@ -384,7 +384,7 @@ def test_a_service_that_says_likely_has_a_reply_prepared() -> None:
 
 def test_where_a_model_answers_by_itself_turns_are_recorded_and_nobody_is_interrupted() -> None:
     call = Call(agent(turn=TurnPolicy(mode="none")))
-    call.send(ev.SayAsked(speech="mine"))
+    call.send(ev.SayAsked(speech="mine", text="Good morning."))
     call.speaks(call.one(fx.StartSay).op, "Good morning.")
     call.says("good morning to you")
     assert turns(call) == ["good morning to you"]
@@ -392,13 +392,15 @@ def test_where_a_model_answers_by_itself_turns_are_recorded_and_nobody_is_interr
     assert not call.all(fx.StartReply) and not call.all(fx.Stop)
 
 
-def test_a_half_made_speech_is_dropped_from_the_plane_when_a_new_owner_makes_it_again() -> None:
+def test_a_half_made_speech_is_made_again_from_its_beginning_by_a_new_owner() -> None:
     call = Call()
-    call.send(ev.LegHeld(leg="phone", held=True), ev.SayAsked(speech="mine"))
+    call.send(ev.LegHeld(leg="phone", held=True), ev.SayAsked(speech="mine", text="Good morning."))
     call.speaks(call.one(fx.StartSay).op, "Good morning.", done=False)
     call.send(ev.Resumed(epoch=2))
     assert call.one(fx.Stop).speech == "mine"
-    assert len(call.all(fx.StartSay)) == 2
+    assert [(say.speech, say.text) for say in call.all(fx.StartSay)] == [
+        ("mine", "Good morning."), ("mine#2", "Good morning."),
+    ]  # fmt: skip
 
 
 def test_who_goes_on_while_the_hook_looks_at_the_turn_is_still_in_it() -> None:

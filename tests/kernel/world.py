@@ -16,6 +16,7 @@ import msgspec
 from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
+from antiphon.kernel.folding import folded, goes_on
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import (
     NOTHING,
@@ -30,6 +31,7 @@ from antiphon.kernel.policy import (
 from antiphon.turns.expectation import Expectation
 
 RATE = 24_000
+TEXT = "one two three four five six seven eight nine"
 TICK = 0.2
 
 
@@ -593,7 +595,9 @@ class World:
         self.number += 1
         n = f"app{self.number}"
         return rng.choice((
-            ev.SayAsked(speech=n, interruptible=self.chance(0.7), priority=rng.choice(("app", "background"))),
+            ev.SayAsked(
+                speech=n, text=rng.choice(("", TEXT)), interruptible=self.chance(0.7), priority=rng.choice(("app", "background"))
+            ),
             ev.SayAsked(speech=n, question=self.policy()), ev.ReplyAsked(speech=n, question=self.policy()),
             ev.ReplyAsked(speech=n, interruptible=self.chance(0.8)),
             ev.ReplyAsked(speech=n, user_text=f"ask {n}"),
@@ -607,14 +611,25 @@ class World:
 
     # --- a new owner ---------------------------------------------------------------------------------------------
 
-    def takeover(self) -> None:
-        """The process dies: its tasks and timers are gone, the plane and the state's bytes are not."""
-        if self.ended_at >= 0:
+    def takeover(self, *, lost: bool = False, known: bool = True) -> None:
+        """The process dies: its tasks and timers are gone, the plane and the state's bytes are not. ``lost``: the plane is gone
+        too. ``known``: else of the state there is the conversation alone."""
+        phase = self.kernel.state.lifecycle.phase
+        if self.ended_at >= 0 or (not known and phase in ("new", "ended")):
             return
         self.resumed += 1
-        old = self.kernel.state.epoch
-        self.kernel = Kernel.load(self.kernel.dump())
-        self.tick_at = -5.0
+        old, agent = self.kernel.state.epoch, None
         for op in list(self.kernel.state.ops):
             self.cancelled.add((old, op))
-        self.send(ev.Resumed(epoch=old + 1))
+        if known:
+            self.kernel = Kernel.load(self.kernel.dump())
+        else:
+            self.kernel, self.seq = Kernel.load(Kernel(folded(self.facts)).dump()), 0
+            agent = AgentRef(key=goes_on(self.kernel.state.conversation), policy=self.policy())
+        self.tick_at = -5.0
+        if lost or not known:
+            for audio in self.plane.values():
+                self.halt(audio)
+                audio.state = "over"
+            self.at(self.rng.choice((0.0, 0.5, 2.0)), ev.LegUp(leg="l", medium="audio"))
+        self.send(ev.Resumed(epoch=old + 1, lost=lost and known, agent=agent))

@@ -22,6 +22,8 @@ class Dispatcher:
     def __init__(self) -> None:
         self.said: list[tuple[str, Any]] = []
         self.sockets: list[web.WebSocketResponse] = []
+        self.names: dict[web.WebSocketResponse, str] = {}
+        """Under which agent name each registered."""
         self.registrations = 0
         self.mute = False
         self.silent = False
@@ -56,6 +58,7 @@ class Dispatcher:
         answer = agent.ServerMessage()
         if kind == "register" and not self.silent:
             self.registrations += 1
+            self.names[socket] = body.agent_name
             answer.register.worker_id = f"AW_{self.registrations}"
             await socket.send_bytes(answer.SerializeToString())
         if kind == "availability" and body.available and not self.mute:
@@ -70,22 +73,23 @@ class Dispatcher:
         self._jobs[id] = job
         message = agent.ServerMessage()
         message.availability.job.CopyFrom(job)
-        self.send(message.SerializeToString())
+        self.send(message.SerializeToString(), agent_name)
 
     def assign(self, id: str, token: str = "room-token") -> None:
         message = agent.ServerMessage()
         message.assignment.job.CopyFrom(self._jobs[id])
         message.assignment.token = token
-        self.send(message.SerializeToString())
+        self.send(message.SerializeToString(), self._jobs[id].agent_name)
 
     def terminate(self, id: str) -> None:
         message = agent.ServerMessage()
         message.termination.job_id = id
         self.send(message.SerializeToString())
 
-    def send(self, data: bytes) -> None:
-        """These bytes to the worker, whatever they are."""
-        task = asyncio.ensure_future(self.sockets[-1].send_bytes(data))
+    def send(self, data: bytes, agent_name: str = "") -> None:
+        """These bytes to the worker, whatever they are: by the connection of this name, where there is one."""
+        named = [socket for socket in self.sockets if self.names.get(socket) == agent_name]
+        task = asyncio.ensure_future((named or self.sockets)[-1].send_bytes(data))
         task.add_done_callback(lambda done: done.exception())
 
     async def drop(self) -> None:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
-import subprocess
-import sys
-import urllib.request
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,71 +19,22 @@ from antiphon.audio.seam import LegSpec
 from antiphon.testing.llm import ScriptedLLM
 from antiphon.testing.stt import ScriptedSTT
 from antiphon.testing.tts import ScriptedTTS
-from tests.worker.livekit_server import KEY, SECRET, LiveKitProcess, free_port
+from tests.worker.livekit_server import KEY, SECRET, LiveKitProcess
 from tests.worker.room_caller import RoomCaller
+from tests.worker.supervised import Supervised
+from tests.worker.supervised import worker as started
 
 HERE = Path(__file__).parent
 CALLERS = HERE.parents[1] / "examples" / "coffee" / "callers"
 
 
-class RunningWorker:
-    """``python room_app.py start``, as a process. ``lines``: what it printed."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.process, self.port = process, port
-        self.lines: list[str] = []
-        self._news = asyncio.Event()
-
-    async def read(self) -> None:
-        assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
-            self.lines.append(re.sub(r"\x1b\[[0-9;]*m", "", line.decode()).rstrip())
-            self._news.set()
-            self._news = asyncio.Event()
-
-    async def says(self, text: str, count: int = 1, seconds: float = 60.0) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                while sum(text in line for line in self.lines) < count:
-                    await self._news.wait()
-        except TimeoutError as error:
-            raise AssertionError(f"no {text!r} in:\n" + "\n".join(self.lines)) from error
-
-    def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-
 @asynccontextmanager
-async def worker(livekit: LiveKitProcess) -> AsyncIterator[RunningWorker]:
+async def worker(livekit: LiveKitProcess, folder: Path, *words: str) -> AsyncIterator[Supervised]:
     """A worker that is registered and has its models."""
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-u",
-        str(HERE / "room_app.py"),
-        "start",
-        "--health-port",
-        str(port),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "LIVEKIT_URL": livekit.url, "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET},
-    )
-    made = RunningWorker(process, port)
-    reading = asyncio.create_task(made.read())
-    try:
-        await made.says("registered as", 2)
-        await made.says("Ready:")
-        assert (await asyncio.to_thread(made.get, "/readyz"))[0] == 200
-        yield made
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        await reading
+    async with started(folder, HERE / "room_app.py", livekit.url, *words) as running:
+        await running.says("registered as", 2)
+        assert (await asyncio.to_thread(running.get, "/readyz"))[0] == 200
+        yield running
 
 
 async def dispatch(livekit: LiveKitProcess, room: str, agent: str = "barista", metadata: str = "") -> None:
@@ -100,9 +47,9 @@ def a_room() -> str:
     return f"room-{uuid.uuid4().hex[:8]}"
 
 
-def test_a_caller_in_a_room_is_answered_by_voice_and_in_writing(livekit: LiveKitProcess) -> None:
+def test_a_caller_in_a_room_is_answered_by_voice_and_in_writing(livekit: LiveKitProcess, tmp_path: Path) -> None:
     async def call() -> None:
-        async with worker(livekit) as running:
+        async with worker(livekit, tmp_path) as running:
             caller = RoomCaller(livekit.url, a_room())
             await caller.join()
             await dispatch(livekit, caller.name, metadata="table 4")
@@ -134,9 +81,9 @@ def test_a_caller_in_a_room_is_answered_by_voice_and_in_writing(livekit: LiveKit
     asyncio.run(call())
 
 
-def test_a_worker_that_is_stopped_lets_its_call_end_and_takes_no_other(livekit: LiveKitProcess) -> None:
+def test_a_worker_that_is_stopped_lets_its_call_end_and_takes_no_other(livekit: LiveKitProcess, tmp_path: Path) -> None:
     async def drain() -> None:
-        async with worker(livekit) as running:
+        async with worker(livekit, tmp_path) as running:
             caller = RoomCaller(livekit.url, a_room())
             await caller.join()
             await dispatch(livekit, caller.name)
@@ -149,14 +96,63 @@ def test_a_worker_that_is_stopped_lets_its_call_end_and_takes_no_other(livekit: 
             await caller.room.local_participant.send_text("A cappuccino please", topic="lk.chat")
             await caller.until(lambda: "brown sugar" in caller.caption_of(caller.agents[0]))
             await caller.leave()
-            assert await asyncio.wait_for(running.process.wait(), 15) == 0
+            assert await running.exits() == 0
 
     asyncio.run(drain())
 
 
-def test_jobs_that_fail_or_are_refused_leave_the_worker_as_it_was(livekit: LiveKitProcess) -> None:
+def test_the_process_of_a_call_is_killed_and_its_caller_hears_the_sentence_go_on(
+    livekit: LiveKitProcess, tmp_path: Path
+) -> None:
+    async def call() -> None:
+        async with worker(livekit, tmp_path, "--store", f"sqlite:///{tmp_path / 'calls.db'}") as running:
+            caller = RoomCaller(livekit.url, a_room())
+            await caller.join()
+            await dispatch(livekit, caller.name)
+            await caller.until(lambda: "listening" in caller.states)
+            await caller.say(CALLERS / "1-heart.wav", then=2.5)
+            await caller.until(lambda: caller.voiced() > 0.8)
+            await running.until(lambda: len(running.agents()) == 2)
+            os.kill(running.serving()[0], signal.SIGKILL)
+            await running.says("goes on in process")
+            await caller.until(lambda: caller.voiced() > 4, 15)
+            assert len(caller.agents) == 1, "it never left the room"
+            await caller.room.local_participant.send_text("A cappuccino please", topic="lk.chat")
+            await caller.until(lambda: "brown sugar" in caller.caption_of(caller.agents[0]))
+            answer = await caller.room.local_participant.perform_rpc(
+                destination_identity=caller.agents[0], method="order", payload="a latte"
+            )
+            assert answer == f"caller in {caller.name} gets a latte", "the entrypoint has run again"
+            await caller.leave()
+            await running.says("is over")
+
+    asyncio.run(call())
+
+
+def test_the_media_process_is_killed_and_the_agent_joins_its_room_again(livekit: LiveKitProcess, tmp_path: Path) -> None:
+    async def call() -> None:
+        async with worker(livekit, tmp_path, "--store", f"sqlite:///{tmp_path / 'calls.db'}") as running:
+            caller = RoomCaller(livekit.url, a_room())
+            await caller.join()
+            await dispatch(livekit, caller.name)
+            await caller.until(lambda: "listening" in caller.states)
+            await running.until(lambda: len(running.agents()) == 2)
+            os.kill(running.media()[0], signal.SIGKILL)
+            await caller.until(lambda: len(caller.agents) == 2)
+            before, now = caller.agents
+            assert now == f"{before}-e2"
+            await caller.until(lambda: before not in caller.room.remote_participants)
+            await caller.room.local_participant.send_text("A cappuccino please", topic="lk.chat")
+            await caller.until(lambda: "brown sugar" in caller.caption_of(now))
+            await caller.leave()
+            await running.says("is over")
+
+    asyncio.run(call())
+
+
+def test_jobs_that_fail_or_are_refused_leave_the_worker_as_it_was(livekit: LiveKitProcess, tmp_path: Path) -> None:
     async def trouble() -> None:
-        async with worker(livekit) as running:
+        async with worker(livekit, tmp_path) as running:
             await dispatch(livekit, a_room(), agent="broken")
             await running.says("the machine is out of beans")
             await dispatch(livekit, a_room(), metadata="nobody")

@@ -12,6 +12,7 @@ import msgspec
 from antiphon.agents.handoff import ContextPolicy, EntryMode, check_terms
 from antiphon.agents.instructions import Dynamic, Instructions
 from antiphon.agents.nodes import FlushSentinel, listen, speak, think
+from antiphon.agents.saved_state import read_state
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatMessage
@@ -87,6 +88,16 @@ class Agent:
         self._context_policy, self._entry_mode = context, entry
         self._spoken = ""
         self._session: AgentSession[Any] | None = None
+
+    @classmethod
+    def restore(cls, state: Any) -> Agent:
+        """Make it anew in a process that goes on with a call which another one began. ``state``: what ``Agent.state`` was, as plain
+        data (a dict for a dataclass or a model), ``None`` where nothing was saved. Override it where the constructor takes arguments;
+        by default it takes none, and the state is read as the type that the new agent's has."""
+        agent = cls()  # type: ignore[call-arg]
+        if state is not None:
+            agent.state = read_state(agent.state, state)
+        return agent
 
     # --- what it is ----------------------------------------------------------------------------------------------
 

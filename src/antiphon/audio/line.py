@@ -135,9 +135,11 @@ class Line:
                     self.count("signals_refused")
             case Configure(config=config):
                 self._configure(now, config)
-            case AttachLine(config=wanted, signals=signals):
+            case AttachLine(config=wanted, signals=signals, ends=ends):
                 if wanted is not None:
                     self._configure(now, wanted)
+                for speech, samples in ends.items():
+                    playout.end(speech, samples)
                 self._attached(now)
                 if signals and isinstance(self.leg, ReattachedLeg):
                     self.leg.attached(now)

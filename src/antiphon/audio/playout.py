@@ -172,6 +172,12 @@ class Playout:
         speech.state = "stopping"
         speech.settle_by = now + STOP_WITHIN
 
+    def end(self, name: str, samples: int) -> None:
+        """No more audio of it will come; what is behind ``samples``, and not on its way yet, is dropped."""
+        speech = self._speeches.get(name)
+        if speech is not None and not speech.buffer.complete:
+            speech.buffer.cut(max(samples, speech.next))
+
     def renew(self, name: str) -> None:
         """Forget the audio of a speech that does not play yet: other audio of it comes."""
         speech = self._speeches.get(name)
@@ -206,11 +212,8 @@ class Playout:
 
     def held(self) -> dict[str, SpeechHeld]:
         """All speeches there are, as a new owner of the line wants to know them."""
-        return {
-            name: SpeechHeld(speech.state, self._ledger.position(name), speech.buffer.complete)
-            for name, speech in self._speeches.items()
-            if not speech.own
-        }
+        known = [speech for speech in self._speeches.values() if not speech.own]
+        return {one.name: SpeechHeld(one.state, self._ledger.position(one.name), one.buffer.complete) for one in known}
 
     def next_wake(self, now: float) -> float | None:
         """When something happens by itself (for legs that need no tick)."""

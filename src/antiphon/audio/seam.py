@@ -57,11 +57,13 @@ class OpenLine(ToPlane, frozen=True, kw_only=True, tag="open"):
 class AttachLine(ToPlane, frozen=True, kw_only=True, tag="attach"):
     """Go on with an open line whose owner is gone. Answer: ``LineAttached``; a fatal ``LineError`` where there is no such
     line. ``config``: ``None`` leaves it as it is. ``audio_since``: time from which on the caller's sound is wanted again,
-    where it is kept (negative: none). ``signals``: the leg's own signals are wanted too, and its state, said anew. An owner
-    that is there still is told a fatal ``LineError``, and not heard any more."""
+    where it is kept (negative: none). ``ends``: speeches that get no more audio, and the samples of each that the new owner
+    knows of: what is behind them is dropped. ``signals``: the leg's own signals are wanted too, and its state, said anew. An
+    owner that is there still is told a fatal ``LineError``, and not heard any more."""
 
     config: LineConfig | None = None
     audio_since: float = -1.0
+    ends: dict[str, int] = {}
     signals: bool = True
 
 

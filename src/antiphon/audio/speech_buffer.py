@@ -81,6 +81,16 @@ class SpeechBuffer:
             self._flush()
             self.complete = True
 
+    def cut(self, end: int) -> None:
+        """It ends at sample ``end``, or where it ends already; there is no more audio."""
+        self.finish()
+        while self._pieces and self._pieces[-1].start >= end:
+            del self._pieces[-1], self._starts[-1]
+        if self._pieces:
+            last = self._pieces[-1]
+            self._pieces[-1] = last.cut(last.start, end)
+        self.end = min(self.end, end)
+
     def read(self, start: int, count: int) -> Iterator[Piece]:
         """Pieces of ``[start, start + count)`` that are there, in order."""
         end = min(start + count, self.end)

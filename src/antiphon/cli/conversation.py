@@ -130,13 +130,14 @@ class Stop:
 
     def __enter__(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._on_signal)
+            self._loop.add_signal_handler(number, self.press)
 
     def __exit__(self, *exc: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.remove_signal_handler(number)
 
-    def _on_signal(self) -> None:
+    def press(self) -> None:
+        """As a signal does."""
         if self.pressed.is_set():
             self.at_once()
         else:

@@ -20,8 +20,10 @@ APP_VERBS = {
 OWN_VERBS = {
     "models": "list, fetch, check and remove the local models",
     "providers": "the services that models may come from; test one with your key",
+    "check": "what a program would lose if the process of a call died",
     "doctor": "what is missing on this machine, and the command that mends it",
     "bench": "measure turn-taking on recordings of your own",
+    "sessions": "the calls of the workers here, or of a store; end one; drain the workers",
     "dispatch": "send an agent to a LiveKit room",
     "rooms": "the rooms of a LiveKit server, and who is in them",
     "token": "a token to join a LiveKit room with",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from antiphon.errors import AntiphonError, ConfigurationError
+from antiphon.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from antiphon.cli.run import Program
     from antiphon.cli.screen import Screen
-    from antiphon.worker.running_server import RunningServer
+    from antiphon.worker.server import AgentServer, LiveKitServer
+    from antiphon.worker.supervisor import Supervisor
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -32,7 +33,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
     top.add_argument(
         "--agent-name", help="be dispatched explicitly, under this name (default: every new room gets the agent)"
     )
-    top.add_argument("--max-sessions", type=int, help="calls at once (default: 20)")
+    top.add_argument("--max-sessions", type=int, help="calls at once in one agent process (default: 20)")
+    top.add_argument("--processes", type=int, help="agent processes at most (default: one for each core)")
+    top.add_argument("--isolation", choices=("shared", "process"), help="many calls in a process, or each in its own")
+    top.add_argument("--store", metavar="URL", help="keep sessions there, so that they survive: sqlite:///calls.db")
+    top.add_argument("--memory-limit", type=float, metavar="MB", help="end an agent process that has more")
     top.add_argument(
         "--load-threshold", type=float, metavar="0-1", help="no further call from this load on (default: 0.8)"
     )
@@ -54,77 +59,100 @@ def main(program: Program | None, words: Sequence[str], *, prog: str) -> int:
     return asyncio.run(serve(program, options))
 
 
-async def serve(program: Program, options: argparse.Namespace) -> int:
-    """The worker, from its start to its end."""
-    from antiphon.cli.conversation import Stop
-    from antiphon.cli.dev import across, lines_of_the_log
-    from antiphon.cli.screen import Screen
-    from antiphon.session.lanes import Lane
-    from antiphon.worker.health import Health
-    from antiphon.worker.running_server import RunningServer
-    from antiphon.worker.runtime import default_runtime
-    from antiphon.worker.server import AgentServer, LiveKitServer
+def configured(program: Program, options: argparse.Namespace) -> AgentServer:
+    """The program's worker, with what the command line says. Raises ``ConfigurationError``."""
+    from antiphon.worker.server import AgentServer
 
     if isinstance(program, AgentServer):
         server = program
     else:
         server = AgentServer()
         server.rtc_session(program, agent_name=options.agent_name or "")
-    for name in ("max_sessions", "load_threshold", "drain_timeout", "plane"):
+    for name in ("max_sessions", "isolation", "store", "memory_limit", "load_threshold", "drain_timeout", "plane"):
         if getattr(options, name) is not None:
             setattr(server, name, getattr(options, name))
+    if options.processes is not None:
+        server.most_processes = options.processes
+    server.check()
+    return server
+
+
+async def serve(program: Program, options: argparse.Namespace) -> int:
+    """The worker, from its start to its end: as the supervisor, or as an agent process where a supervisor started this one."""
+    from antiphon.cli.start_agent import serve_as_agent
+    from antiphon.worker.agent_child import VARIABLE
+    from antiphon.worker.server import LiveKitServer
+
+    server = configured(program, options)
     livekit = LiveKitServer.from_environment(options.url, options.api_key, options.api_secret)
+    if link := os.environ.pop(VARIABLE, ""):
+        return await serve_as_agent(server, livekit, int(link), rehearsal=not options.no_rehearsal)
+    return await supervise(server, livekit, options)
+
+
+async def supervise(server: AgentServer, livekit: LiveKitServer, options: argparse.Namespace) -> int:
+    """As the supervisor. Returns the exit status."""
+    from antiphon.cli.conversation import Stop
+    from antiphon.cli.dev import across, lines_of_the_log
+    from antiphon.cli.screen import Screen
+    from antiphon.session.lanes import Lane
+    from antiphon.worker.control import Control
+    from antiphon.worker.health import Health
+    from antiphon.worker.runtime import default_runtime
+    from antiphon.worker.supervisor import Supervisor
+
     screen = Screen(sys.stdout)
     runtime = default_runtime()
-    core = runtime.core
-    running = RunningServer(server, livekit, Lane(asyncio.get_running_loop()))
-    health = Health(running)
+    core, here = runtime.core, Lane(asyncio.get_running_loop())
     stop = Stop(screen, "taking no more calls, waiting for those that run (again: end them)")
+
+    def progress(kind: str, model: str, seconds: float) -> None:
+        if seconds >= 0:
+            here.post(screen.line, screen.style(f"{kind:15} {model}, {seconds:.1f} s", "dim"))
+
+    supervisor = await across(core, _made(lambda: Supervisor(server, livekit, here, progress)))
+    health, control = Health(supervisor), Control(supervisor, lambda: here.post(stop.press))
     with stop, lines_of_the_log(screen):
         try:
             if options.health_port:
                 await across(core, health.start(options.health_host, options.health_port))
-            await across(core, running.start())
-            work = asyncio.create_task(_work(running, options, screen), name="work")
+            await across(core, control.start())
+            await across(core, supervisor.start())
+            work = asyncio.create_task(_work(supervisor, options, screen), name="work")
             pressed = asyncio.create_task(stop.pressed.wait(), name="stop")
             await asyncio.wait({work, pressed}, return_when=asyncio.FIRST_COMPLETED)
             pressed.cancel()
             if work.done():
                 work.result()
             work.cancel()
-            draining = asyncio.create_task(across(core, running.drain()), name="drain")
+            draining = asyncio.create_task(across(core, supervisor.drain()), name="drain")
             stop.at_once = draining.cancel
             with suppress(asyncio.CancelledError):
                 await draining
         finally:
-            await across(core, running.aclose())
+            await across(core, control.aclose())
+            await across(core, supervisor.aclose())
             await across(core, health.aclose())
             await runtime.aclose()
     return 0
 
 
-async def _work(running: RunningServer, options: argparse.Namespace, screen: Screen) -> None:
-    """Load the models, open, and go on until an engine gives up: then raises what it raised."""
+async def _made(make: Callable[[], Supervisor]) -> Supervisor:
+    """On the loop that it belongs to."""
+    return make()
+
+
+async def _work(supervisor: Supervisor, options: argparse.Namespace, screen: Screen) -> None:
+    """Say when the first agent process is ready, and go on until something makes the worker give up: then raises that."""
     from antiphon.cli.dev import across
-    from antiphon.cli.rehearsal import rehearse
     from antiphon.worker.runtime import default_runtime
 
-    def progress(kind: str, model: str, seconds: float) -> None:
-        if seconds >= 0:
-            screen.line(screen.style(f"{kind:15} {model}, {seconds:.1f} s", "dim"))
-
-    if not options.no_rehearsal:
-        for entrypoint in running.server.entrypoints.values():
-            try:
-                await rehearse(entrypoint, progress)
-            except AntiphonError:
-                raise
-            except Exception as error:
-                logging.getLogger("antiphon").info("an entrypoint was not run ahead to its end: %s", error)
-    core = default_runtime().core
-    core.run(running.opened)
-    health = f"; http://{options.health_host}:{options.health_port}/readyz" if options.health_port else ""
-    screen.line(screen.style(f"Ready: up to {running.server.max_sessions} calls at once{health}", "bold"))
-    while running.fault is None:
-        await across(core, running.wait_changed())
-    raise running.fault
+    core, said = default_runtime().core, False
+    while supervisor.fault is None:
+        if supervisor.ready and not said:
+            said = True
+            health = f"; http://{options.health_host}:{options.health_port}/readyz" if options.health_port else ""
+            capacity = supervisor.server.capacity
+            screen.line(screen.style(f"Ready: up to {capacity} calls at once{health}", "bold"))
+        await across(core, supervisor.wait_changed())
+    raise supervisor.fault

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from antiphon.kernel import facts as ft
 from antiphon.kernel.agent_switch import left
-from antiphon.kernel.agents import NOBODY, AgentsState, Hook, call, forget, next_turn
+from antiphon.kernel.agents import NOBODY, AgentsState, Hook, becomes, call, forget, move, next_turn
 from antiphon.kernel.effects import AbandonHook, Rebind
 from antiphon.kernel.events import HookReturned, ReplyAsked, Resumed, SayAsked
+from antiphon.kernel.policy import AgentRef
 from antiphon.kernel.signals import ExitDone, HandoffDone, OpeningAsked, Timer, TurnEnded, TurnExceeded, TurnReady
 
 if TYPE_CHECKING:
@@ -89,9 +91,13 @@ def on_spoken(state: AgentsState, event: SayAsked | ReplyAsked, view: KernelStat
 def on_resumed(state: AgentsState, event: Resumed, view: KernelState, out: Out) -> None:
     """The new shell has no agent bound and no hook running. A greeting that was begun is not begun again, unless its
     code awaits a sub-dialogue: then it has to take up its thread."""
+    if event.agent is not None:
+        _take_up(state, event.agent, view, out)
     if state.current is None:
         return
     out.effect(Rebind(agent=state.current))
+    if view.conversation.agent != state.current.key:
+        becomes(state, state.current, view.conversation.agent, view, out)
     old, state.hooks = list(state.hooks.values()), {}
     for hook in old:
         out.cancel_timer(f"agents.hook:{hook.op[1]}")
@@ -105,6 +111,17 @@ def on_resumed(state: AgentsState, event: Resumed, view: KernelState, out: Out) 
         again.awaited, again.opening, again.id, again.behalf = hook.awaited, hook.opening, hook.id, hook.behalf
         if hook.op[1] == state.in_hook:
             state.in_hook = again.op[1]
+
+
+def _take_up(state: AgentsState, agent: AgentRef, view: KernelState, out: Out) -> None:
+    """Only the conversation is known: sub-dialogues have ended with the code that awaited them, nobody is greeted again."""
+    for name, task in reversed(view.conversation.tasks.items()):
+        if not task.over:
+            out.fact(ft.TaskResult(at=out.now, task=name, result="cancelled", is_error=True))
+    move(state, "Start")
+    state.current = agent
+    if agent.key not in state.entered:
+        state.entered.append(agent.key)
 
 
 HANDLERS: dict[type, Any] = {

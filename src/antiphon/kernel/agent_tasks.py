@@ -55,7 +55,8 @@ def on_asked(state: AgentsState, event: TaskAsked, view: KernelState, out: Out) 
     if known is None:
         state.wishes.append(wish)
     else:
-        out.notify("task", ask=known.ask, task=wish.id, state="cancelled")
+        if known.ask != wish.ask:
+            out.notify("task", ask=known.ask, task=wish.id, state="cancelled")
         known.ask = wish.ask
         if any(frame.wish is known for frame in state.tasks):
             out.notify("task", ask=wish.ask, task=wish.id, state="entered")

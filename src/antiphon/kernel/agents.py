@@ -154,8 +154,8 @@ def becomes(
     item = f"agent.{view.position + 1}"
     out.fact(
         ft.AgentEntered(
-            at=out.now, item=item, agent=agent.key, previous=previous, reason=terms.reason, reads=terms.reads,
-            note=terms.note,
+            at=out.now, item=item, agent=agent.key, path=agent.path, previous=previous, reason=terms.reason,
+            reads=terms.reads, note=terms.note,
         )
     )  # fmt: skip
     out.effect(Rebind(agent=agent))

@@ -77,11 +77,12 @@ class StartReply(Effect, frozen=True, kw_only=True, tag="reply.start"):
 
 
 class StartSay(Effect, frozen=True, kw_only=True, tag="say.start"):
-    """Synthesise what ``say`` gave, from its beginning: what the plane has of it is for nothing. Answers as
-    ``StartReply`` without tools."""
+    """Synthesise what ``say`` gave, from its beginning: what the plane has of it is for nothing. ``text``: what it was, where it
+    was text. Answers as ``StartReply`` without tools."""
 
     op: Op
     speech: str
+    text: str = ""
     attempt: int = 0
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from antiphon.kernel.policy import AgentRef, SessionPolicy, Terms
+from antiphon.kernel.policy import AgentRef, ReplyOptions, SessionPolicy, Terms
 
 Op = tuple[int, int]
 """(epoch, n): the owner's fencing token and a counter."""
@@ -37,9 +37,12 @@ class Start(Event, frozen=True, kw_only=True, tag="start"):
 
 
 class Resumed(Event, frozen=True, kw_only=True, tag="resumed"):
-    """A new owner with this epoch took the state over: shell and tasks of the old one are gone, the plane may live."""
+    """A new owner with this epoch took the state over: shell and tasks of the old one are gone, the plane may live. ``lost``: the
+    plane is gone too, with all sound that it had. ``agent``: only the conversation is known, and this agent goes on with it."""
 
     epoch: int
+    lost: bool = False
+    agent: AgentRef | None = None
 
 
 class Fenced(Event, frozen=True, kw_only=True, tag="fenced"):
@@ -183,10 +186,11 @@ class ClearTurn(Event, frozen=True, kw_only=True, tag="turn.clear"):
 
 
 class SayAsked(Event, frozen=True, kw_only=True, tag="say"):
-    """``session.say``: the shell holds the text or audio source under ``speech``. ``hook``, ``tool``, ``floor``: inside
+    """``session.say``: ``text``, or a stream or ready audio, which the shell holds under ``speech``. ``hook``, ``tool``, ``floor``: inside
     which it was called, if any; ``question``: what holds for the answer, where the call brought settings of its own."""
 
     speech: str
+    text: str = ""
     interruptible: bool = True
     in_history: bool = True
     priority: Priority = "app"
@@ -197,10 +201,11 @@ class SayAsked(Event, frozen=True, kw_only=True, tag="say"):
 
 
 class ReplyAsked(Event, frozen=True, kw_only=True, tag="reply"):
-    """``session.generate_reply``: the shell holds extra instructions, tools and context under ``speech``.
-    ``user_text``: goes to history as a user message first. The rest as in ``SayAsked``."""
+    """``session.generate_reply``: the shell holds a context of its own under ``speech``. ``user_text``: goes to history as a
+    user message first. The rest as in ``SayAsked``."""
 
     speech: str
+    options: ReplyOptions | None = None
     user_text: str = ""
     media: tuple[str, ...] = ()
     interruptible: bool = True

@@ -149,10 +149,11 @@ class ToolInDoubt(Fact, frozen=True, kw_only=True, tag="tool.in_doubt"):
 
 class AgentEntered(Fact, frozen=True, kw_only=True, tag="agent.entered"):
     """``reason``: why, in the words of who handed over. ``reads``, ``note``: what it reads of the conversation so far, as in
-    ``Terms``."""
+    ``Terms``. ``path``: of its class, as in ``AgentRef``."""
 
     item: str
     agent: str
+    path: str = ""
     previous: str = ""
     reason: str = ""
     reads: str = ""

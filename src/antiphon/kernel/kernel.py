@@ -26,9 +26,11 @@ from antiphon.kernel import (
     question,
     reply_dialogue,
     reply_faults,
+    reply_resumed,
     reply_turns,
     speech_made,
     speech_played,
+    speech_resumed,
     tool_calls,
     tool_ends,
     turn_commit,
@@ -57,6 +59,7 @@ from antiphon.kernel.events import (
 )
 from antiphon.kernel.out import KernelFault, Out
 from antiphon.kernel.signals import GateChanged, Review, Signal, Timer
+from antiphon.kernel.standstill import stood_still
 from antiphon.kernel.state import KernelState
 
 MAX_SIGNALS = 64
@@ -69,8 +72,8 @@ MACHINES: tuple[tuple[str, tuple[ModuleType, ...]], ...] = (
     ("lifecycle", (lifecycle,)),
     ("turn", (turn_evidence, turn_end, question, overlap, turn_commit)),
     ("agents", (agent_switch, agent_hooks, agent_tasks, agent_records)),
-    ("speech", (speech_made, speech_played, floor)),
-    ("reply", (reply_turns, reply_dialogue, reply_faults)),
+    ("speech", (speech_made, speech_played, speech_resumed, floor)),
+    ("reply", (reply_turns, reply_dialogue, reply_faults, reply_resumed)),
     ("tools", (tool_calls, tool_ends)),
     ("liveness", (liveness,)),
 )
@@ -126,6 +129,8 @@ class Kernel:
         state.seq += 1
         now = max(event.now, state.now)
         out = Out(state)
+        if isinstance(event, Resumed):
+            stood_still(state, now)
         self._fire_timers(now, out)
         state.now = out.now = now
         if isinstance(event, Resumed):

@@ -70,6 +70,13 @@ def heard_text(segments: dict[int, Segment], position: int) -> tuple[str, bool]:
     return join(parts), False
 
 
+def text_behind(text: str, segments: dict[int, Segment], position: int) -> str:
+    """What of ``text``, which was cut into these segments, comes behind sample ``position``; by the number of words where the
+    segments have words of their own."""
+    words, heard = text.split(), heard_text(segments, position)[0].split()
+    return " ".join(words[len(heard) :])
+
+
 def _by_words(segment: Segment, offset: int) -> str:
     end, text = 0, segment.text
     for word, first, last in segment.words:

@@ -13,7 +13,7 @@ import msgspec
 
 from antiphon.kernel import gates
 from antiphon.kernel.effects import SendDtmf
-from antiphon.kernel.events import Dtmf, DtmfAsked, LegDown, LegHeld, LegUp, MediaConfirmed, Start
+from antiphon.kernel.events import Dtmf, DtmfAsked, LegDown, LegHeld, LegUp, MediaConfirmed, Resumed, Start
 from antiphon.kernel.facts import LegJoined, LegLeft
 from antiphon.kernel.signals import OnAir, PartyGone, Timer
 
@@ -27,6 +27,9 @@ LEG_WAIT = 120.0
 """Seconds for which speech waits for a first leg."""
 HOLD_MAX = 900.0
 """Seconds after which a hold is not believed any more."""
+
+RETURN = 30.0
+"""Seconds that a new line gets, at least, where the plane that had the old one is gone."""
 
 STATES = ("up", "held", "lost", "down")
 MOVES: dict[tuple[str, str], str] = {
@@ -108,14 +111,28 @@ def on_held(state: LegsState, event: LegHeld, view: KernelState, out: Out) -> No
             out.ungate(gates.HOLD)
 
 
+def on_resumed(state: LegsState, event: Resumed, view: KernelState, out: Out) -> None:
+    if event.agent is not None and not connected(state):
+        out.gate(gates.LEGS, "legs", out.now + LEG_WAIT)
+    if event.lost:
+        out.ungate(gates.HOLD)
+        for name, leg in state.legs.items():
+            if leg.medium == "audio" and move(state, name, "LegDown uncertain"):
+                _wait(state, name, max(view.policy.party_grace, RETURN), out)
+
+
 def on_down(state: LegsState, event: LegDown, view: KernelState, out: Out) -> None:
     grace = view.policy.party_grace
     if event.certain or grace <= 0:
         _leave(state, event.leg, "LegDown certain", event.reason, out)
     elif move(state, event.leg, "LegDown uncertain"):
-        out.timer(f"legs.grace:{event.leg}", out.now + grace)
-        if not connected(state):
-            out.gate(gates.LEGS, "legs", out.now + grace)
+        _wait(state, event.leg, grace, out)
+
+
+def _wait(state: LegsState, leg: str, grace: float, out: Out) -> None:
+    out.timer(f"legs.grace:{leg}", out.now + grace)
+    if not connected(state):
+        out.gate(gates.LEGS, "legs", out.now + grace)
 
 
 def _leave(state: LegsState, leg: str, cause: str, reason: str, out: Out) -> None:
@@ -163,4 +180,5 @@ HANDLERS: dict[type, Any] = {
     DtmfAsked: on_dtmf_asked,
     Timer: on_timer,
     OnAir: on_air,
+    Resumed: on_resumed,
 }

@@ -66,7 +66,7 @@ MOVES: dict[tuple[str, str], str] = {
     **{(phase, "Fenced"): "ended" for phase in ("new", "running", "draining", "leaving", "closing")},
 }
 
-BEFORE = (Start, LegUp, LegDown, LegHeld, MediaConfirmed, PolicyChanged, CloseAsked, Drain, Fenced, Tick)
+BEFORE = (Start, Resumed, LegUp, LegDown, LegHeld, MediaConfirmed, PolicyChanged, CloseAsked, Drain, Fenced, Tick)
 """Events that mean something before the start."""
 BEGIN = (Typed, CommitTurn, AgentAsked)
 """Events that begin something: refused while the session drains."""
@@ -207,7 +207,9 @@ def _forget_all(view: KernelState, out: Out, keep: Collection[Op] = ()) -> None:
 
 
 def on_resumed(state: LifecycleState, event: Resumed, view: KernelState, out: Out) -> None:
-    if state.phase == "closing":
+    if event.agent is not None:
+        move(state, "Start")
+    elif state.phase == "closing":
         state.op = out.op("close")
         out.effect(CloseAll(op=state.op, deadline=state.deadline))
 

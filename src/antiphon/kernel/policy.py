@@ -117,13 +117,25 @@ class SessionPolicy(msgspec.Struct, frozen=True):
 
 
 class AgentRef(msgspec.Struct, frozen=True):
-    """An agent as the kernel knows it: its key, and the policy that holds while it is the current one."""
+    """An agent as the kernel knows it: its key, and the policy that holds while it is the current one. ``path``: of its class
+    (``module:QualName``), by which another process makes it anew."""
 
     key: str
     policy: SessionPolicy = SessionPolicy()
     has_on_enter: bool = True
     has_on_exit: bool = True
     has_turn_hook: bool = True
+    path: str = ""
+
+
+class ReplyOptions(msgspec.Struct, frozen=True):
+    """What ``generate_reply`` asked for beyond the conversation. ``tools``: their names (``None``: all). ``own_context``: it
+    brought a conversation of its own, which stays with the process."""
+
+    instructions: str = ""
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    tools: tuple[str, ...] | None = None
+    own_context: bool = False
 
 
 class Terms(msgspec.Struct, frozen=True):

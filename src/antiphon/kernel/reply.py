@@ -20,7 +20,7 @@ from antiphon.kernel.events import (
     Op,
     Priority,
 )
-from antiphon.kernel.policy import SessionPolicy
+from antiphon.kernel.policy import ReplyOptions, SessionPolicy
 from antiphon.kernel.signals import (
     BatchClosed,
     Discarded,
@@ -49,6 +49,7 @@ MOVES: dict[tuple[str, str], str] = {
     ("rendering", "failed"): "retrying",
     ("rendering", "rendered"): "saying",
     ("saying", "said"): "done",
+    **{(phase, "sound lost"): "generating" for phase in ("rendering", "saying")},
     ("retrying", "again"): "generating",
     ("generating", "the caller goes on"): "held",
     ("retrying", "the caller goes on"): "held",
@@ -98,7 +99,8 @@ class Reply(msgspec.Struct):
 class ReplyState(msgspec.Struct):
     """``owed``: a tool's result came that no reply has told of. ``errors``: lost replies in a row.
     ``rest``: ops of former steps of which audio still comes, with their speeches. ``turn``: the newest that was committed;
-    ``unanswered``: its answer ended with the sub-dialogue of its agent."""
+    ``unanswered``: its answer ended with the sub-dialogue of its agent, or with a former owner. ``options``: of replies that the
+    application asked for, by base."""
 
     replies: dict[str, Reply] = {}
     made: int = 0
@@ -107,6 +109,7 @@ class ReplyState(msgspec.Struct):
     rest: dict[int, str] = {}
     turn: int = 0
     unanswered: bool = False
+    options: dict[str, ReplyOptions] = {}
 
     def answers(self, turn: int) -> str | None:
         """Base of the chain that answers ``turn``."""
@@ -178,6 +181,7 @@ def stop_op(reply: Reply, out: Out) -> None:
 def done(state: ReplyState, reply: Reply, out: Out) -> None:
     out.cancel_timer(f"reply.retry:{reply.base}")
     state.replies.pop(reply.base, None)
+    state.options.pop(reply.base, None)
 
 
 def conclude(state: ReplyState, reply: Reply, view: KernelState, out: Out) -> None:

@@ -1,4 +1,4 @@
-"""Reply, second part: failures, the ladder, interruption, the end, a new owner."""
+"""Reply, second part: failures, the ladder, interruption, the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from antiphon.kernel.events import (
     DisallowInterruptions,
     InterruptAsked,
     ReplyFailed,
-    Resumed,
 )
 from antiphon.kernel.reply import (
     RETRIES,
@@ -28,11 +27,9 @@ from antiphon.kernel.reply import (
     supersede,
 )
 from antiphon.kernel.signals import (
-    BatchClosed,
     Closing,
     Interrupted,
     ReplyCut,
-    ReplyDropped,
     Rung,
     SpeechSettled,
     TakeFloor,
@@ -147,27 +144,6 @@ def on_closing(state: ReplyState, signal: Closing, view: KernelState, out: Out) 
             done(state, reply, out)
 
 
-def on_resumed(state: ReplyState, event: Resumed, view: KernelState, out: Out) -> None:
-    """Ops of the old shell are gone: what was being made is made again, behind what the plane still has of it."""
-    for speech in state.rest.values():
-        out.signal(ReplyCut(speech))
-    state.rest = {}
-    for reply in list(state.replies.values()):
-        if reply.phase == "speculating":
-            reply.op = None
-            reject(state, "a new owner", out)
-        elif reply.op is not None:
-            reply.op = None
-            sounded = view.speech.sounded(reply.speech)
-            out.signal(ReplyCut(reply.speech) if sounded else ReplyDropped(reply.speech, "failed"))
-            if reply.phase in ("generating", "rendering") and not (reply.calls and view.tools.of(reply.speech)):
-                reply.phase = "generating"
-                begin(state, reply, view, out)
-            elif move(reply, "generated with tools"):
-                reply.generated = True
-                out.signal(BatchClosed(reply.speech))
-
-
 HANDLERS: dict[type, Any] = {
     ReplyFailed: on_failed,
     Timer: on_timer,
@@ -178,5 +154,4 @@ HANDLERS: dict[type, Any] = {
     DisallowInterruptions: on_protect,
     SpeechSettled: on_settled,
     Closing: on_closing,
-    Resumed: on_resumed,
 }

@@ -165,6 +165,8 @@ def on_dropped(state: ReplyState, signal: TurnDropped, view: KernelState, out: O
 
 
 def on_reply_asked(state: ReplyState, event: ReplyAsked, view: KernelState, out: Out) -> None:
+    if event.options is not None:
+        state.options[event.speech] = event.options
     if event.user_text or event.media or event.speech in state.replies:
         return
     reply = state.replies[event.speech] = Reply(

@@ -172,6 +172,7 @@ class ReplyQueued(Signal, frozen=True):
     floor: str = ""
     question: SessionPolicy | None = None
     behind: tuple[str, ...] = ()
+    text: str = ""
 
 
 class ReplyAuthorised(Signal, frozen=True):
@@ -190,6 +191,13 @@ class ReplyCut(Signal, frozen=True):
     """No more audio will come for it: what is there is all of it."""
 
     speech: str
+
+
+class SoundLost(Signal, frozen=True):
+    """The plane is gone with words of ``speech`` that the caller has not heard."""
+
+    speech: str
+    base: str
 
 
 class ReplyLost(Signal, frozen=True):

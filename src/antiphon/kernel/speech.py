@@ -49,7 +49,8 @@ MOVES: dict[tuple[str, str], str] = {
 class Speech(msgspec.Struct):
     """``began``: session time at which it went on air (-1: never). ``total``: samples in all (-1: not known yet).
     ``position``: heard so far; ``paused_at``: samples that were out when the reflex paused it. ``outcome``:
-    how it will end if it is stopped. ``behind``: the steps whose words come before it. ``yielded``: paused for the ladder. ``question``: what holds for its answer."""
+    how it will end if it is stopped. ``behind``: the steps whose words come before it. ``yielded``: paused for the ladder. ``question``: what holds for its answer.
+    ``text``: what ``say`` was given."""
 
     id: str
     base: str
@@ -76,6 +77,7 @@ class Speech(msgspec.Struct):
     outcome: str = "heard"
     yielded: bool = False
     question: SessionPolicy | None = None
+    text: str = ""
 
     @property
     def sounding(self) -> bool:

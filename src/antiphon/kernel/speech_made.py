@@ -45,13 +45,13 @@ def on_queued(state: SpeechState, signal: ReplyQueued, view: KernelState, out: O
     speech = state.speeches[signal.speech] = Speech(
         signal.speech, signal.base, signal.source, state.made, priority=signal.priority,
         interruptible=signal.interruptible, in_history=signal.in_history, op=signal.op, after=signal.after,
-        clip=signal.clip, floor=signal.floor, question=signal.question, behind=signal.behind,
+        clip=signal.clip, floor=signal.floor, question=signal.question, behind=signal.behind, text=signal.text,
     )  # fmt: skip
     if signal.authorised:
-        _authorise(state, speech, out)
+        authorise(state, speech, out)
 
 
-def _authorise(state: SpeechState, speech: Speech, out: Out) -> None:
+def authorise(state: SpeechState, speech: Speech, out: Out) -> None:
     move(speech, "authorised")
     out.fact(
         ft.SayQueued(
@@ -68,20 +68,20 @@ def on_authorised(state: SpeechState, signal: ReplyAuthorised, view: KernelState
     speech = state.speeches.get(signal.speech)
     if speech is not None:
         speech.after = signal.after
-        _authorise(state, speech, out)
+        authorise(state, speech, out)
 
 
 def on_say(state: SpeechState, event: SayAsked, view: KernelState, out: Out) -> None:
     if event.speech in state.speeches:
         return
     op = out.op("say")
-    out.effect(StartSay(op=op, speech=event.speech))
+    out.effect(StartSay(op=op, speech=event.speech, text=event.text))
     on_queued(
         state,
         ReplyQueued(
             event.speech, event.speech, "say", op, priority=event.priority, interruptible=event.interruptible,
             in_history=event.in_history, floor=floor_of(event), question=event.question,
-            behind=came_of(event, view),
+            behind=came_of(event, view), text=event.text,
         ),
         view,
         out,
@@ -140,7 +140,7 @@ def _say_failed(state: SpeechState, speech: Speech, error: str, retryable: bool,
         speech.segments = {}
         speech.op = out.op("say")
         out.effect(Failover(stage="tts"))
-        out.effect(StartSay(op=speech.op, speech=speech.id, attempt=speech.attempt))
+        out.effect(StartSay(op=speech.op, speech=speech.id, text=speech.text, attempt=speech.attempt))
         return
     speech.op = None
     state.open_bases[speech.base] = error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from antiphon.kernel import gates, ledger
-from antiphon.kernel.effects import Pause, StartSay, Stop
+from antiphon.kernel.effects import Pause
 from antiphon.kernel.events import (
     Acked,
     AutoPaused,
@@ -14,7 +14,6 @@ from antiphon.kernel.events import (
     InterruptAsked,
     PlaySettled,
     PolicyChanged,
-    Resumed,
 )
 from antiphon.kernel.overlap import target
 from antiphon.kernel.signals import (
@@ -41,7 +40,7 @@ from antiphon.kernel.speech import (
     resume,
     stop,
 )
-from antiphon.kernel.speech_made import cancel_say, cut
+from antiphon.kernel.speech_made import cancel_say
 
 if TYPE_CHECKING:
     from antiphon.kernel.out import Out
@@ -126,6 +125,9 @@ def on_overlap(state: SpeechState, signal: Overlap, view: KernelState, out: Out)
         )
         out.signal(Interrupted(speech.id, speech.base))
         stop(state, speech, "interrupted", view, out)
+        for rest in [other for other in state.of(speech.base) if other.source == "say" and not other.sounding]:
+            cancel_say(rest, out)
+            stop(state, rest, "cancelled", view, out)
     elif signal.verdict == "hold":
         if speech.phase == "paused":  # by the reflex, which knows sooner when the voice stops: nothing else pauses here
             out.effect(Pause(speech=speech.id))  # the plane is told that it need not go on by itself
@@ -223,26 +225,6 @@ def on_ending(state: SpeechState, signal: Ending, view: KernelState, out: Out) -
         finish(state, speech, True, view, out)
 
 
-def on_resumed(state: SpeechState, event: Resumed, view: KernelState, out: Out) -> None:
-    """What the plane has goes on; what the old shell was still making of a ``say`` is asked for again, or cut."""
-    for speech in list(state.speeches.values()):
-        if speech.source == "reply" or speech.op is None:
-            continue
-        speech.op = None
-        if speech.source == "ladder" or speech.total >= 0:
-            continue
-        if speech.began >= 0:
-            cut(state, speech, view, out)
-        else:
-            if speech.ready():
-                out.effect(Stop(speech=speech.id))  # the plane has what the old owner had made of it
-            speech.segments = {}
-            speech.op = out.op("say")
-            out.effect(StartSay(op=speech.op, speech=speech.id, attempt=speech.attempt))
-    state.armed = False
-    reflex(state, view, out)
-
-
 def on_review(state: SpeechState, signal: Review, view: KernelState, out: Out) -> None:
     """After every cause: the next speech may go on air; replies that are over are told."""
     if state.speeches and view.lifecycle.phase in ("running", "draining", "leaving"):
@@ -268,6 +250,5 @@ HANDLERS: dict[type, Any] = {
     OnAir: on_policy,
     Closing: on_closing,
     Ending: on_ending,
-    Resumed: on_resumed,
     Review: on_review,
 }

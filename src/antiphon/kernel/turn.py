@@ -34,6 +34,8 @@ FLOOR = 6.0
 """Seconds without new evidence after which a voice no longer keeps the agent back."""
 GOES_ON = 0.25
 """Seconds of voice from which it is no click but the caller going on."""
+PRE_ROLL = 0.5
+"""Seconds before its voice was noticed at which a turn may have begun."""
 MEMORY = 64
 """Transcript segments remembered after their turn."""
 
@@ -49,11 +51,14 @@ MOVES: dict[tuple[str, str], str] = {
 
 
 class Heard(msgspec.Struct):
+    """``at``: up to which sample time a final covers the caller's sound."""
+
     text: str
     final: bool
     revision: int
     confidence: float = 1.0
     language: str = ""
+    at: float = 0.0
 
 
 class Spoken(msgspec.Struct):
@@ -119,6 +124,15 @@ class TurnState(msgspec.Struct):
 
 def text_of(state: TurnState) -> str:
     return " ".join(" ".join(h.text for h in state.heard.values()).split())
+
+
+def unheard_since(state: TurnState) -> float:
+    """Sample time from which on the open turn is not sure to be heard: behind its finals. Negative where none is open."""
+    if state.phase == "idle":
+        return -1.0
+    before = state.last.ended if state.last is not None else 0.0
+    finals = [heard.at for heard in state.heard.values() if heard.final]
+    return max(before, *finals, 0.0) if finals else max(before, state.started - PRE_ROLL)
 
 
 def whole_text(state: TurnState) -> str:

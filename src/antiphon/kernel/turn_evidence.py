@@ -159,8 +159,9 @@ def on_words(state: TurnState, event: Partial | Final, view: KernelState, out: O
         if final:
             state.due = False
     state.heard[event.segment] = Heard(
-        text, final, event.revision, getattr(event, "confidence", 1.0), getattr(event, "language", "")
-    )
+        text, final, event.revision, getattr(event, "confidence", 1.0), getattr(event, "language", ""),
+        getattr(event, "at", 0.0),
+    )  # fmt: skip
     now_text = text_of(state)
     out.notify(
         "user_input_transcribed", text=text, final=final, turn=state.turn, segment=event.segment,

@@ -17,6 +17,16 @@ Secrets = Callable[[str], bool | Sequence[str]]
 """A tool's name to what of it is secret: everything, nothing, or these parameters."""
 
 
+MASKED = "Its secret arguments were not kept when the process that had them died. Ask for them again."
+"""The output of a call that would run with masked arguments."""
+_MARK = "[redacted "
+
+
+def is_masked(arguments: str) -> bool:
+    """Whether these came out of the log, or of a history made from it."""
+    return _MARK in arguments
+
+
 class ArgumentMask:
     """An ``EventLog`` that writes ``[redacted n]`` for secret values, the same ``n`` for the same value."""
 
@@ -47,7 +57,7 @@ class ArgumentMask:
 
     def _mask(self, value: Any) -> str:
         text = json.dumps(value, sort_keys=True)
-        return f"[redacted {self._known.setdefault(text, len(self._known) + 1)}]"
+        return f"{_MARK}{self._known.setdefault(text, len(self._known) + 1)}]"
 
 
 def _names(secret: bool | Sequence[str]) -> Sequence[str]:

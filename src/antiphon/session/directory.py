@@ -14,11 +14,13 @@ import msgspec
 
 from antiphon.agents.agent import Agent, overrides
 from antiphon.agents.instructions import Modality
+from antiphon.agents.restoring import path_of
 from antiphon.audio.frames import AudioFrame
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import ChatItem, ConversationSummary
 from antiphon.errors import ConfigurationError
 from antiphon.kernel.conversation import Conversation, Message
+from antiphon.kernel.effects import CallHook
 from antiphon.kernel.policy import AgentRef, LadderPolicy, SessionPolicy
 from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.state import KernelState
@@ -94,6 +96,8 @@ class Directory:
     """Those that questions brought, by the name that the kernel's policy has for them."""
     edited: ChatContext | None = None
     """The context as ``on_user_turn_completed`` left it, for the replies to that one turn."""
+    missing: dict[str, list[CallHook]] = field(default_factory=dict)
+    """Sub-dialogues of a former process whose object is not here yet, and the hooks that wait for it."""
     unread: dict[str, frozenset[str]] = field(default_factory=dict)
     """Ids of conversation items that an agent does not read, because its own context stands for them."""
 
@@ -116,6 +120,7 @@ class Directory:
             has_on_enter=overrides(agent, "on_enter"),
             has_on_exit=overrides(agent, "on_exit"),
             has_turn_hook=overrides(agent, "on_user_turn_completed"),
+            path=path_of(agent),
         )
 
     def language(self, agent: Agent) -> str:

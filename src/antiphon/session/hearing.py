@@ -37,7 +37,7 @@ PROVIDER_TURNS: dict[str, Literal["start", "likely", "end"]] = {
 class Hearing:
     """``node``: makes the STT node's stream from an audio stream. ``partials``: it speaks while the caller does. ``metered``: its
     audio is accounted for here. ``post``: events to the kernel. ``session_time``: from the capture clock to session time.
-    ``count``: losses by name."""
+    ``count``: losses by name. ``names``: what the names of segments begin with, so that no two owners of a session share one."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Hearing:
         partials: bool = True,
         metered: bool = False,
         count: Callable[[str, int], None] = lambda name, number: None,
+        names: str = "",
     ) -> None:
         self._lane, self._node, self._node_lane = lane, node, node_lane
         self._post, self._session_time, self._on_partial = post, session_time, on_partial
@@ -61,7 +62,7 @@ class Hearing:
         self._uncovered: deque[AudioFrame] = deque()
         self._inlet: Inlet[AudioFrame] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._streams = 0
+        self._streams, self._names = 0, names
         self._segment = 0
         self._revisions: dict[str, int] = {}
         self._open = ""
@@ -214,7 +215,7 @@ class Hearing:
         if event.kind in PROVIDER_TURNS:
             self._post(ProviderTurn(edge=PROVIDER_TURNS[event.kind]))
             return
-        segment = f"{self._streams}.{event.segment or self._segment}"
+        segment = f"{self._names}{self._streams}.{event.segment or self._segment}"
         revision = event.revision or self._revisions.get(segment, 0) + 1
         self._revisions[segment] = max(revision, self._revisions.get(segment, 0))
         self._open = segment if event.kind == "partial" else ""

@@ -56,6 +56,7 @@ class Listening:
             partials=partials,
             metered=metered,
             count=self._count,
+            names=f"{shell.services.epoch}/" if shell.services.epoch > 1 else "",
         )
         self.hearing.start()
         self._listen_for_ends()
@@ -65,6 +66,18 @@ class Listening:
             self.hearing.push(frame)
         if self.scores is not None:
             self.scores.push(frame)
+
+    def words_of_before(self, *, again: bool) -> None:
+        """What a former owner's recogniser had not finished, and never will. ``again``: the sound behind its last final comes once more,
+        and so will the words; else those that there are stand."""
+        for segment, heard in list(self._shell.kernel.state.turn.heard.items()):
+            if heard.final:
+                continue
+            revision = heard.revision + 1
+            if again:
+                self._shell.post(ev.Partial(segment=segment, revision=revision, text=""))
+            else:
+                self._shell.post(ev.Final(segment=segment, revision=revision, text=heard.text, at=self._shell.now()))
 
     def rebound(self, previous: Bound) -> None:
         """Another agent or another recogniser: the stream goes on if it is the same, else audio is replayed to it."""

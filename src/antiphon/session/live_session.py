@@ -19,6 +19,7 @@ from antiphon.chat.items import ChatMessage
 from antiphon.chat.media import Content, split
 from antiphon.errors import ConfigurationError, SessionClosedError
 from antiphon.kernel import events as ev
+from antiphon.kernel.policy import ReplyOptions
 from antiphon.models.llm import ToolChoice
 from antiphon.session.directory import Directory, ReplyRequest, SaySource
 from antiphon.session.handing_over import HandingOver
@@ -89,11 +90,14 @@ class LiveSession(WhoSpeaks):
         speech = _speech_id("say")
         assert self._directory is not None
         question = self._directory.question(self.current_agent, turn_handling)
-        self._directory.sources[speech] = SaySource(text, audio)
+        plain = text if isinstance(text, str) and audio is None else ""
+        if not plain:
+            self._directory.sources[speech] = SaySource(text, audio)
         handle = self._new_handle(speech, "say", allow_interruptions)
         shell.post(
             ev.SayAsked(
                 speech=speech,
+                text=plain,
                 interruptible=allow_interruptions,
                 in_history=add_to_chat_ctx,
                 priority=priority,
@@ -127,10 +131,12 @@ class LiveSession(WhoSpeaks):
         assert self._directory is not None
         question = self._directory.question(self.current_agent, turn_handling)
         self._directory.requests[speech] = ReplyRequest(instructions, tool_choice, names, chat_ctx)
+        options = ReplyOptions(instructions, tool_choice, names, chat_ctx is not None)
         handle = self._new_handle(speech, "generate_reply", allow_interruptions)
         shell.post(
             ev.ReplyAsked(
                 speech=speech,
+                options=None if options == ReplyOptions() else options,
                 user_text=text,
                 media=media,
                 interruptible=allow_interruptions,
@@ -306,11 +312,11 @@ class LiveSession(WhoSpeaks):
             self._shell.lane.post(self._shell.services.telemetry.failed, source, error)
 
     def save_state(self) -> None:
-        """Record ``Agent.state`` and ``userdata`` where they changed (at each turn's end)."""
-        if self._shell is None:
+        """Record ``Agent.state`` and ``userdata`` where they changed (at each turn's end, and when a tool has its result)."""
+        if self._shell is None or self._directory is None:
             return
-        agent = self.current_agent
-        for key, value in ((agent.id, agent.state), ("", self.userdata)):
+        states = [(key, agent.state) for key, agent in list(self._directory.agents.items())]
+        for key, value in (*states, ("", self.userdata)):
             text = self._saved.changed(key, value)
             if text is not None:
                 self._shell.post(ev.StateSaved(agent=key, state=text))

@@ -16,6 +16,7 @@ from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel.liveness import whose_move
 from antiphon.kernel.policy import SessionPolicy
+from antiphon.session.attaching import Attaching
 
 if TYPE_CHECKING:
     from antiphon.session.shell import Shell
@@ -37,11 +38,17 @@ class PlaneBridge:
         self._closed = asyncio.Event()
         self._config = seam.LineConfig()
         self._policy: SessionPolicy | None = None
+        self._attaching: Attaching | None = None
+        self._unsure: list[seam.AnyToPlane] = []
 
     # --- to the plane --------------------------------------------------------------------------------------------
 
     def _send(self, message: seam.AnyToPlane) -> None:
+        ownership = self._shell.services.ownership
         if not self._open:
+            return
+        if self._unsure or (ownership is not None and not ownership.sure):
+            self._unsure.append(message)
             return
         try:
             self._shell.services.plane.send(message)
@@ -51,10 +58,21 @@ class PlaneBridge:
             self._shell.tell(self._shell.side.error, "transport", str(exc), False)
             self._shell.post(ev.LegDown(leg=self.line, reason="plane_lost", certain=True))
 
+    def sure_again(self) -> None:
+        """The session is still ours: what was kept back while that was not sure."""
+        kept, self._unsure = self._unsure, []
+        for message in kept:
+            self._send(message)
+
     def open(self, leg: seam.LegSpec) -> None:
-        policy = self._shell.directory.policy(self._shell.bound.agent)
         self._open = True
-        self._config = seam.LineConfig(
+        self._config = self._line_config(leg)
+        self._shell.services.plane.subscribe(self.line, self._deliver)
+        self._send(seam.OpenLine(line=self.line, leg=leg, config=self._config))
+
+    def _line_config(self, leg: seam.LegSpec) -> seam.LineConfig:
+        policy = self._shell.directory.policy(self._shell.bound.agent)
+        return seam.LineConfig(
             vad=self._shell.session.vad_options,
             reflex=_reflex(policy),
             echo_warmup=policy.barge_in.echo_warmup,
@@ -62,21 +80,26 @@ class PlaneBridge:
             input_audio=self._shell.bound.stt is not None or overrides(self._shell.bound.agent, "stt_node"),
             levels=leg.transport == "console",
         )
-        self._shell.services.plane.subscribe(self.line, self._deliver)
-        self._send(seam.OpenLine(line=self.line, leg=leg, config=self._config))
 
     @property
     def is_open(self) -> bool:
         """Whether there is a line."""
         return self._open
 
-    def attach(self, line: str) -> None:
-        """Take over a line that is open already."""
+    def attach(self, line: str, leg: seam.LegSpec) -> None:
+        """Take over a line that is open already; what the plane says of it is compared with what the kernel believes."""
         self.line = line
         self._open = self._up = True
+        self._config = self._line_config(leg)
         speeches = self._shell.kernel.state.speech.speeches
         self._playing = {name for name, speech in speeches.items() if speech.sounding}
+        self._attaching = Attaching(self._shell)
         self._shell.services.plane.subscribe(self.line, self._deliver)
+        self._send(
+            seam.AttachLine(
+                line=line, config=self._config, audio_since=self._attaching.audio_since, ends=self._attaching.ends
+            )
+        )
 
     def configure(self, policy: SessionPolicy) -> None:
         """The thresholds that hold now: of another agent, or of the question that is open."""
@@ -152,12 +175,17 @@ class PlaneBridge:
     # --- from the plane ------------------------------------------------------------------------------------------
 
     def _deliver(self, messages: Sequence[seam.AnyFromPlane]) -> None:
+        attaching = self._attaching
         for message in messages:
             self._one(message)
+        if attaching is not None:
+            attaching.reported(messages)
 
     def _one(self, message: seam.AnyFromPlane) -> None:
         shell, post = self._shell, self._shell.post
         if isinstance(message, seam.MicAudio):
+            if self._attaching is not None and self._attaching.hears(message.frame.at):
+                self._attaching = None
             shell.listening.push(message.frame)
         elif isinstance(message, seam.Progress):
             if message.speech not in self.heard and shell.services.telemetry is not None:
@@ -187,6 +215,10 @@ class PlaneBridge:
             shell.tell(shell.side.typed, message.text)
         elif isinstance(message, seam.Level):
             shell.tell(shell.side.level, message.caller, message.agent)
+        elif isinstance(message, seam.LineAttached):
+            if self._attaching is not None:
+                self.heard |= {name: held.heard for name, held in message.speeches.items()}
+                self._attaching.found(message, self._send)
         elif isinstance(message, seam.LineUp):
             self._up = True
             post(ev.LegUp(leg=self.line, medium="audio", quality=message.quality))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from antiphon.audio.seam import LegSpec, PlaneLink
 from antiphon.models.log import EventLog
 from antiphon.models.store import SessionLog
 from antiphon.session.lanes import Lane
+from antiphon.session.resumption import Resumption
 
 
 class Telemetry(Protocol):
@@ -42,10 +43,24 @@ class Telemetry(Protocol):
         ...
 
 
+class Ownership(Protocol):
+    """Whether a session is still this process's; for sessions that have leases. Used on the core lane."""
+
+    @property
+    def sure(self) -> bool:
+        """False: this process stood still for so long that another may have the session by now."""
+        ...
+
+    def listen(self, told: Callable[[bool], None]) -> None:
+        """``told(True)``: it is ours after all; ``told(False)``: it is another's for good."""
+        ...
+
+
 @dataclass
 class Services:
     """``id``: of the session, and of its line in the plane. ``core``: the lane that kernels and shells run on. ``leg``: none for a text session. ``record``: path of a stereo
-    recording. ``epoch``: the owner's fencing token. ``durable``: the log, where effects have to wait for it."""
+    recording. ``epoch``: the owner's fencing token. ``durable``: the log, where effects have to wait for it. ``resumption``: of a
+    conversation that another process began; ``None``: one begins."""
 
     id: str
     core: Lane
@@ -56,3 +71,5 @@ class Services:
     record: str = ""
     epoch: int = 1
     durable: SessionLog | None = None
+    resumption: Resumption | None = None
+    ownership: Ownership | None = None

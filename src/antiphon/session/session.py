@@ -20,7 +20,7 @@ from antiphon.agents.task import check_takes_over
 from antiphon.errors import ConfigurationError, NotSupportedError, SessionClosedError
 from antiphon.kernel import events as ev
 from antiphon.kernel.kernel import Kernel
-from antiphon.kernel.policy import SessionPolicy
+from antiphon.kernel.policy import AgentRef, SessionPolicy
 from antiphon.models.choice import ModelChoice
 from antiphon.models.llm import LLM
 from antiphon.models.prices import Price
@@ -38,6 +38,7 @@ from antiphon.session.live_session import LiveSession
 from antiphon.session.options import TurnHandlingOptions
 from antiphon.session.services import Services
 from antiphon.session.shell import Shell
+from antiphon.session.taking_over import TakingOver
 from antiphon.session.text_transforms import Transform, compile_transforms
 from antiphon.tools.mcp.servers import MCPServer, servers_of
 from antiphon.tools.policy import Policy
@@ -167,18 +168,29 @@ class AgentSession(LiveSession, Generic[T]):
             services: Services = await context._services(self, record)
             if services.log is not None:
                 services.log = ArgumentMask(services.log, directory.secret_arguments)
-            ref, bound = directory.adopt(agent), directory.bind(agent)
+            resumption = services.resumption
+            taking_over = None if resumption is None else TakingOver(self, directory, resumption, agent)
+            ref, kernel = None, Kernel(epoch=services.epoch)
+            if taking_over is not None:
+                kernel = taking_over.kernel
+                if taking_over.begun:
+                    agent, ref = taking_over.restore()
+                else:
+                    kernel.state.epoch = services.epoch
             shell = self._shell = Shell(
                 side,
                 services,
                 user,
-                kernel=Kernel(epoch=services.epoch),
+                kernel=kernel,
                 directory=directory,
-                bound=bound,
+                bound=directory.bind(agent),
                 session=self,
             )
-            await self._on_core(shell, shell.prewarm())
-            await self.tool_sets.settle()
+            begins = taking_over is None or not taking_over.begun
+            if begins:
+                await self._on_core(shell, shell.prewarm())
+            if begins or kernel.state.tools.runs:  # who goes on has a caller waiting
+                await self.tool_sets.settle()
         except BaseException:
             self._shell = None
             self.tool_sets.close()
@@ -186,8 +198,24 @@ class AgentSession(LiveSession, Generic[T]):
                 await self._context._release()
             raise
         shell.speaking.texts = directory.clip_texts(agent)
-        services.core.post(shell.begin, ref)
+        if taking_over is None or begins:
+            services.core.post(shell.begin, directory.adopt(agent))
+        else:
+            side.goes_on(taking_over.resumption.facts, kernel.state)
+            services.core.post(self._go_on, shell, taking_over, ref)
         await side.started.wait()
+
+    def _go_on(self, shell: Shell, taking_over: TakingOver, ref: AgentRef | None) -> None:
+        """On the core lane. What the log does not hold yet comes before everything new."""
+        resumption, log = taking_over.resumption, shell.services.log
+        if log is not None:
+            for fact in resumption.unwritten:
+                log.append("fact", fact.at, fact)
+        shell.owning.take_over(shell.services.id, shell.lane.loop.time() - resumption.age, ref)
+        for ask in taking_over.given_up:
+            shell.post(ev.TaskCancelled(ask=ask))
+        for trouble in taking_over.troubles:
+            shell.tell(shell.side.error, "resume", trouble, True)
 
     async def _on_core(self, shell: Shell, coroutine: Any) -> Any:
         if shell.lane.here():
@@ -252,6 +280,21 @@ class AgentSession(LiveSession, Generic[T]):
             self._shell.post(ev.CloseAsked(reason=reason, deadline=deadline))
             await self._ensure_side().closed.wait()
         await self._settle()
+
+    async def hand_over(self, *, within: float = 0.0) -> None:
+        """Let go of the conversation, so that another process can go on with it from its durable log. Nothing is closed, and what sounds
+        goes on. ``within``: seconds to wait for a moment in which nobody speaks and no tool runs; a tool that runs then ends here
+        and is the next owner's (``retry=``). Raises ``ConfigurationError`` without such a log."""
+        shell = self._running()
+        if shell.services.durable is None:
+            raise ConfigurationError(
+                "This session has no durable log.", hint="Begin it with worker.durability: Durability(...).create(...)."
+            )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self.wait_for_idle()
+        await self._on_core(shell, shell.owning.leave())
+        await self.wait_closed()
 
     async def wait_closed(self) -> str:
         """Wait for the end; returns its reason."""

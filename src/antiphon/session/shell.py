@@ -21,6 +21,7 @@ from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import AgentRef
 from antiphon.models.availability import Availability
 from antiphon.session.ambience import Ambience
+from antiphon.session.argument_mask import MASKED, is_masked
 from antiphon.session.barriers import Barriers
 from antiphon.session.bindings import Bound
 from antiphon.session.budget import BudgetWatch
@@ -30,6 +31,7 @@ from antiphon.session.directory import Directory
 from antiphon.session.kernel_driver import KernelDriver
 from antiphon.session.lanes import Lane, across
 from antiphon.session.listening import Listening
+from antiphon.session.owning import Owning
 from antiphon.session.plane_bridge import PlaneBridge
 from antiphon.session.services import Services
 from antiphon.session.speaking import Speaking
@@ -101,6 +103,7 @@ class Shell:
         )
         self.directory: Directory = directory
         self.bound: Bound = bound
+        self.owning = Owning(self)
         self.ambience = Ambience(self.bridge)
         self.listening = Listening(self)
         self.speaking = Speaking(self)
@@ -128,7 +131,7 @@ class Shell:
             fx.RunTool: self._run_tool,
             fx.CancelTool: lambda e: self.user_code.cancel(e.op),
             fx.DetachTool: self.closing.detach,
-            fx.CallHook: self._call_hook,
+            fx.CallHook: self.call_hook,
             fx.AbandonHook: self._abandon_hook,
             fx.Rebind: self._rebind,
             fx.SendDtmf: lambda e: self.bridge.digits(e.digits),
@@ -179,7 +182,7 @@ class Shell:
     async def prewarm(self) -> None:
         """Load or connect the models, all at once. What may work later is reported; what cannot work is raised."""
         bound = self.bound
-        self._name_models()
+        self.name_models()
         sound = (bound.stt, bound.tts, bound.detector) if self.services.leg is not None else ()
         models = [model for model in (bound.llm, *sound) if model is not None]
 
@@ -202,7 +205,7 @@ class Shell:
         self.background.add(task)
         task.add_done_callback(self.background.discard)
 
-    def _name_models(self) -> None:
+    def name_models(self) -> None:
         """Tell the account which models are really used, and listen to those that stand for several."""
         telemetry, bound = self.services.telemetry, self.bound
         for several in (bound.stt, bound.llm, bound.tts):
@@ -229,27 +232,20 @@ class Shell:
     def begin(self, agent: AgentRef) -> None:
         """Open the line and start the kernel."""
         self.driver.t0 = self.lane.loop.time()
-        self._name_models()
+        self.owning.listen()
+        self.name_models()
+        resumption, leg = self.services.resumption, self.services.leg
         self.post(ev.Start(agent=agent))
-        if self.services.leg is None:
+        if leg is None:
             self.post(ev.LegUp(leg="text", medium="text", quality="device"))
         else:
-            self.bridge.open(self.services.leg)
+            if resumption is not None and resumption.attach:
+                self.bridge.attach(self.bridge.line, leg)
+            else:
+                self.bridge.open(leg)
             self.listening.start()
             self.in_background(lambda: render_clips(self, self.speaking.texts))
-        self._beat()
-
-    def take_over(self, line: str, t0: float) -> None:
-        """Go on with a conversation whose owner is gone: the kernel's state is here, the line lives in the plane.
-        ``t0``: the clock's time at which the session began."""
-        self.driver.t0 = t0
-        self._name_models()
-        if self.services.leg is not None:
-            self.bridge.attach(line)
-            self.listening.start()
-            self.in_background(lambda: render_clips(self, self.speaking.texts))
-        self.post(ev.Resumed(epoch=self.services.epoch))
-        self._beat()
+        self.beat()
 
     def drop(self) -> None:
         """Forget all that is not in the kernel's state, without a word to anybody: what the death of a process does."""
@@ -262,10 +258,10 @@ class Shell:
         self.keep(self.lane.loop.create_task(self.listening.aclose(), name="antiphon:stt-close"))
         self.bridge.gone()
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
         if self.services.leg is not None and not self.closing.ended.is_set():
             self.bridge.heartbeat()
-            self._heartbeat = self.lane.loop.call_later(HEARTBEAT, self._beat)
+            self._heartbeat = self.lane.loop.call_later(HEARTBEAT, self.beat)
 
     def stop_beating(self) -> None:
         if self._heartbeat is not None:
@@ -278,6 +274,9 @@ class Shell:
         tool = bound.tool(effect.name)
         if tool is None:
             self.post(ev.ToolReturned(op=effect.op, output=f"The tool {effect.name} is gone.", is_error=True))
+            return
+        if self.services.resumption is not None and tool.options.redact and is_masked(effect.arguments):
+            self.post(ev.ToolReturned(op=effect.op, output=MASKED, is_error=True))
             return
         context: RunContext[Any] = RunContext(
             session=self.session,
@@ -292,7 +291,11 @@ class Shell:
         self.tool_steps[effect.call_id] = effect.speech
         self.user_code.run_tool(effect, tool, context, self.session.handing_over.terms)
 
-    def _call_hook(self, effect: fx.CallHook) -> None:
+    def call_hook(self, effect: fx.CallHook) -> None:
+        waiting = self.directory.missing.get(effect.agent)
+        if waiting is not None:
+            waiting.append(effect)
+            return
         agent = self.directory.agents[effect.agent]
         context = None
         media: list[Media] = []
@@ -313,7 +316,7 @@ class Shell:
         self.bound = self.directory.bind(effect.agent.key)
         self.listening.rebound(previous)
         self._render(previous)
-        self._name_models()
+        self.name_models()
         self.tell(self.side.entered, effect.agent.key)
 
     def rebound(self) -> None:
@@ -322,7 +325,7 @@ class Shell:
         self.bound = self.directory.bind(self.bound.agent.id)
         self.listening.rebound(previous)
         self._render(previous)
-        self._name_models()
+        self.name_models()
 
     def _render(self, previous: Bound) -> None:
         """Clips for another agent's voice, language and texts; what it shares with the one before is there."""

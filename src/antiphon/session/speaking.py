@@ -100,7 +100,7 @@ class Speaking:
         self._start_pipe(effect.op, effect.speech, thoughts, hold=effect.speculative, synthesise=effect.synthesise)
 
     def start_say(self, effect: fx.StartSay) -> None:
-        source = self._shell.directory.sources[effect.speech]
+        source = SaySource(effect.text) if effect.text else self._shell.directory.sources[effect.speech]
         self._shell.bridge.renew(effect.speech)  # an earlier attempt may have left some of it there
 
         async def thoughts() -> AsyncIterator[Thought]:
@@ -194,8 +194,7 @@ class Speaking:
             self.post(ev.Synthesised(op=op, index=0, start=0, samples=clip.samples, done=True, words=clip.words))
             self.post(ev.AudioDone(op=op, samples=clip.samples))
         elif text and shell.bound.tts is not None:
-            shell.directory.sources[speech] = SaySource(text)
-            self.start_say(fx.StartSay(op=op, speech=speech))
+            self.start_say(fx.StartSay(op=op, speech=speech, text=text))
             shell.bridge.play(fx.Play(speech=speech, interruptible=False))
         else:
             self.post(ev.PlaySettled(speech=speech, position=0, quality="estimated", reason="refused"))

@@ -42,6 +42,15 @@ class Tasks:
         self._session = session
         self._awaited: dict[str, Awaited] = {}
         self.speaking: dict[str, AgentTask[Any]] = {}
+        self._of_before: dict[type, str] = {}
+
+    def goes_on(self, id: str, task: AgentTask[Any], ask: str) -> None:
+        """A former process began it. ``ask``: the application awaited it there; its next task of this class takes it up."""
+        self.speaking[id] = task
+        task._begin()
+        task._tell = lambda: self._completed(id, task)
+        if ask:
+            self._of_before[type(task)] = ask
 
     def host(self, op: ev.Op, code: str) -> Host:
         """For one tool call or hook; ``code``: the hook's name, or ``tool``."""
@@ -61,7 +70,8 @@ class Tasks:
         if task._outcome is not None:
             return task._outcome.get()
         ref, terms = await self._session.handing_over.terms(Handoff(task))
-        ask, future = uuid.uuid4().hex, asyncio.get_running_loop().create_future()
+        ask = self._of_before.pop(type(task), "") if op is None else ""
+        ask, future = ask or uuid.uuid4().hex, asyncio.get_running_loop().create_future()
         self._awaited[ask] = Awaited(task, future)
         shell.post(ev.TaskAsked(ask=ask, agent=ref, op=op, number=number, terms=terms))
         try:
@@ -103,10 +113,23 @@ class Tasks:
 
     def _entered(self, id: str, task: AgentTask[Any]) -> None:
         """``task`` speaks, or one like it does since before a new owner came."""
+        self._replace(id, task)
         speaks = self.speaking.setdefault(id, task)
         task._tell = speaks._tell = lambda: self._completed(id, speaks, task)
         if speaks._outcome is not None or task._outcome is not None:
             self._completed(id, speaks, task)
+
+    def _replace(self, id: str, task: AgentTask[Any]) -> None:
+        """``task`` is the sub-dialogue that a former process began and this one could not make."""
+        shell, directory = self._session.running()
+        key = self._session._ensure_side().conversation.tasks[id].agent
+        waiting = directory.missing.pop(key, None)
+        if waiting is not None:
+            task.id = key
+            directory.agents[key] = task
+            shell.lane.run(shell.rebound)
+            for hook in waiting:
+                shell.lane.run(shell.call_hook, hook)
 
     def _completed(self, id: str, *tasks: AgentTask[Any]) -> None:
         outcome = next(task._outcome for task in tasks if task._outcome is not None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +25,7 @@ from antiphon.session.run_result import RunResult
 from antiphon.session.speech_handle import SpeechHandle
 
 if TYPE_CHECKING:
+    from antiphon.kernel.state import KernelState
     from antiphon.session.live_session import LiveSession
 
 logger = logging.getLogger("antiphon")
@@ -70,6 +71,20 @@ class UserSide:
         self.levels = (-100.0, -100.0)
         self.current_agent = ""
         self._said: set[str] = set()
+
+    def goes_on(self, facts: Iterable[ft.AnyFact], state: KernelState) -> None:
+        """A former process had the conversation so far; what is under way gets handles to be awaited."""
+        for fact in facts:
+            self.conversation.apply(fact)
+            if isinstance(fact, ft.AgentEntered):
+                self.spoke.add(fact.agent)
+        self.current_agent = self.conversation.agent
+        self.user_state, self.agent_state = state.turn.user_state, state.liveness.agent_state
+        self.quiet = state.liveness.idle
+        for base in {*state.speech.open_bases, *state.reply.options}:
+            said = state.speech.speeches.get(base)
+            source = said.source if said is not None else "reply"
+            self.handles[base] = SpeechHandle(self._session, base, source=source)
 
     # --- errors --------------------------------------------------------------------------------------------------
 
@@ -213,6 +228,8 @@ class UserSide:
             handle = self.handles.get(base_of(fact.speech))
             if handle is not None:
                 handle._step_done(fact.speech, fact.outcome)
+            self._session.save_state()
+        elif isinstance(fact, ft.ToolResult):
             self._session.save_state()
         if len(self.conversation.items) > before:
             self._added(item, fact.at)

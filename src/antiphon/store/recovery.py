@@ -1,7 +1,7 @@
 """From a session's log to a kernel that goes on.
 
-The build that wrote the log replays its inputs and has the kernel exactly as it was, timers and open work included. Another
-build folds the facts: it has the conversation, and begins the rest anew.
+The inputs are replayed, whichever build wrote them: where they lead to the very facts of the log, the kernel is exactly as it
+was, timers and open work included. Where they do not, the facts are folded: that gives the conversation, and the rest begins anew.
 
 Owns: which of the two, and that what it makes agrees with the log. Never: who may go on (a lease says).
 """
@@ -14,10 +14,10 @@ import msgspec
 
 from antiphon.errors import FormatError
 from antiphon.kernel.effects import AnyEffect, Record
+from antiphon.kernel.events import Resumed
 from antiphon.kernel.facts import AnyFact, SessionEnded
+from antiphon.kernel.folding import folded
 from antiphon.kernel.kernel import Kernel
-from antiphon.kernel.out import KernelFault
-from antiphon.kernel.state import KernelState
 from antiphon.models.log import LogEntry, LogHeader
 from antiphon.store.log_reader import event_of, fact_of
 
@@ -35,24 +35,25 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 def recover(header: LogHeader, entries: Sequence[LogEntry], *, build: str) -> Recovered:
-    """``entries``: the whole log, gapless. ``build``: the one that goes on. Raises ``FormatError`` for a log with gaps, and
+    """``entries``: the whole log, gapless. ``build``: the one that goes on, for ``why``. Raises ``FormatError`` for a log with gaps, and
     for a fact that this build does not know."""
     for number, entry in enumerate(entries, start=1):
         if entry.seq != number:
             raise FormatError(f"Entry {number} is missing: {entry.seq} follows.", hint="The log is damaged.")
     facts = [fact_of(entry) for entry in entries if entry.lane == "fact"]
     ended = next((fact.reason for fact in facts if isinstance(fact, SessionEnded)), "")
-    if header.build != build:
-        why = f"it was written by build {header.build or 'unknown'}, this is {build or 'unknown'}"
-    elif any(entry.redacted for entry in entries):
+    if any(entry.redacted for entry in entries):
         why = "it was redacted"
     else:
         replayed = _replay(entries, facts)
         if not isinstance(replayed, str):
             kernel, made = replayed
+            ended = ended or kernel.state.conversation.ended
             return Recovered(kernel=kernel.dump(), exact=True, unwritten=tuple(made[len(facts) :]), ended=ended)
         why = replayed
-    return Recovered(kernel=_folded(facts), exact=False, ended=ended, why=why)
+        if header.build != build:
+            why += f"; it was written by build {header.build or 'unknown'}, this is {build or 'unknown'}"
+    return Recovered(kernel=Kernel(folded(facts)).dump(), exact=False, ended=ended, why=why)
 
 
 def _replay(entries: Sequence[LogEntry], facts: list[AnyFact]) -> tuple[Kernel, list[AnyFact]] | str:
@@ -63,21 +64,18 @@ def _replay(entries: Sequence[LogEntry], facts: list[AnyFact]) -> tuple[Kernel, 
         if entry.lane == "fact":
             continue
         try:
-            effects: list[AnyEffect] = kernel.step(event_of(entry))
-        except (KernelFault, FormatError) as exc:
-            return f"input {entry.seq} cannot be replayed ({exc})"
+            event = event_of(entry)
+            if isinstance(event, Resumed) and event.agent is not None:  # an earlier owner had the conversation alone
+                made = [fact_of(one) for one in entries[: entry.seq] if one.lane == "fact"]
+                kernel = Kernel(folded(made))
+            effects: list[AnyEffect] = kernel.step(event)
+        except Exception as exc:  # what another build told its kernel may break any rule of this one
+            return f"input {entry.seq} cannot be replayed ({type(exc).__name__}: {exc})"
         made += [effect.fact for effect in effects if isinstance(effect, Record)]
     for number, fact in enumerate(facts):
         if number >= len(made) or made[number] != fact:
             return f"fact {number + 1} does not follow from the inputs"
     return kernel, made
-
-
-def _folded(facts: list[AnyFact]) -> bytes:
-    state = KernelState(position=len(facts), now=facts[-1].at if facts else 0.0)
-    for fact in facts:
-        state.conversation.apply(fact)
-    return Kernel(state).dump()
 
 
 def _first_epoch(entries: Sequence[LogEntry]) -> int:

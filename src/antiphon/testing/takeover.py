@@ -34,5 +34,5 @@ def forget(session: AgentSession[Any]) -> bool:
     new.speaking.texts = old.speaking.texts
     new.speaking.clips = old.speaking.clips
     session._shell = new
-    new.take_over(old.bridge.line, old.driver.t0)
+    new.owning.take_over(old.bridge.line, old.driver.t0)
     return True

@@ -25,18 +25,28 @@ from antiphon.audio.seam import (
     LegSpec,
     LineAttached,
     LineClosed,
+    LineDown,
+    LineUp,
     MicAudio,
     OpenLine,
     PlaneLink,
     SignalLeg,
+    StopSpeech,
 )
+from antiphon.errors import AudioError
+
+ATTACH_WITHIN = 3.0
+"""Seconds that a plane has to answer."""
+PLANE_LOST = "plane lost"
+"""Why a line is down whose plane has ended, as its client says it."""
 
 Deliver = Callable[[Sequence[AnyFromPlane]], None]
 
 
 class EarlyLine:
     """``line``: its name, which must be the id of the job that takes it over. ``on_signal``: gets the text of each
-    ``LegSignal``. ``on_closed``: called once, when the plane has closed the line or could not keep it open."""
+    ``LegSignal``. ``on_closed``: called once, when the plane has closed the line or could not keep it open. ``on_lost``: called when the plane is
+    gone, in the place of telling the session."""
 
     def __init__(
         self,
@@ -45,9 +55,10 @@ class EarlyLine:
         *,
         on_signal: Callable[[str], None],
         on_closed: Callable[[], None] = lambda: None,
+        on_lost: Callable[[], object] | None = None,
     ) -> None:
         self.line = line
-        self._plane, self._on_signal, self._on_closed = plane, on_signal, on_closed
+        self._plane, self._on_signal, self._on_closed, self._on_lost = plane, on_signal, on_closed, on_lost
         self._kept = Outbox()
         self._deliver: Deliver | None = None
         self._answers = 0
@@ -55,18 +66,32 @@ class EarlyLine:
         self._asked: AttachLine | None = None
         """The session's own, until it is answered."""
         self._closed = False
+        self._attached: asyncio.Future[None] | None = None
+        self._fresh = False
 
     def open(self, leg: LegSpec) -> None:
         """Open the line. Raises ``AudioError`` when the plane is gone."""
         self._plane.subscribe(self.line, self._take)
         self._plane.send(OpenLine(line=self.line, leg=leg))
 
-    def attach(self, *, signals: bool = True) -> None:
+    def attach(self, *, signals: bool = True, fresh: bool = False) -> None:
         """Take over a line that is open: what it says comes here from now on, and its leg's signals where they are wanted.
-        Where there is no such line it is told as closed. Raises ``AudioError`` when the plane is gone."""
+        ``fresh``: for a session that begins, which finds it silent and as if just opened. Where there is no such line it is told
+        as closed. Raises ``AudioError`` when the plane is gone."""
+        self._fresh = fresh
+        self._attached = asyncio.get_running_loop().create_future()
         self._plane.subscribe(self.line, self._take)
         self._answers += 1
         self._plane.send(AttachLine(line=self.line, signals=signals))
+
+    async def wait_attached(self) -> None:
+        """Until the plane has answered ``attach``. Raises ``AudioError`` where there is no such line."""
+        assert self._attached is not None
+        try:
+            async with asyncio.timeout(ATTACH_WITHIN):
+                await self._attached
+        except TimeoutError:
+            raise AudioError(f"The media plane does not answer for the line {self.line!r}.") from None
 
     def signal(self, data: str) -> None:
         """Give the leg a message of its transport's kind."""
@@ -103,12 +128,17 @@ class EarlyLine:
     # --- from the plane ------------------------------------------------------------------------------------------
 
     def _take(self, messages: Sequence[AnyFromPlane]) -> None:
+        lost = not self._closed and any(isinstance(m, LineDown) and m.reason == PLANE_LOST for m in messages)
+        if lost and self._on_lost is not None:
+            self._on_lost()
+            return
         rest: list[AnyFromPlane] = []
         for message in messages:
             if isinstance(message, LegSignal):
                 self._on_signal(message.data)
             elif isinstance(message, LineAttached) and self._answers:
                 self._answers -= 1
+                rest += self._found(message)
             else:
                 rest.append(message)
         over = any(isinstance(message, LineClosed) or _fatal(message) for message in rest)
@@ -120,7 +150,20 @@ class EarlyLine:
         self._hand_over()
         if over and not self._closed:
             self._closed = True
+            if self._attached is not None and not self._attached.done():
+                self._attached.set_exception(AudioError(f"There is no line {self.line!r} to go on with."))
+                self._attached.exception()
             self._on_closed()
+
+    def _found(self, line: LineAttached) -> list[AnyFromPlane]:
+        """There is a line. A session that begins knows nothing of another's speeches: they are stopped."""
+        if self._attached is not None and not self._attached.done():
+            self._attached.set_result(None)
+        if not self._fresh:
+            return []
+        for speech in line.speeches:
+            self._plane.send(StopSpeech(line=self.line, speech=speech))
+        return [LineUp(line=self.line, at=line.at, quality=line.quality)] if line.up else []
 
     def _answered(self, messages: list[AnyFromPlane], asked: AttachLine) -> list[AnyFromPlane]:
         """Once the session's own answer is there: that first, then the sound it wants again, then what was kept."""

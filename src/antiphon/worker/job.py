@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from antiphon import __version__
@@ -17,7 +18,8 @@ from antiphon.models.log import EventLog
 from antiphon.models.redaction import Redaction
 from antiphon.models.store import SessionLog
 from antiphon.session.lanes import Lane
-from antiphon.session.services import Services
+from antiphon.session.resumption import Resumption
+from antiphon.session.services import Ownership, Services
 from antiphon.store.event_log import FileEventLog
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class JobContext:
     that runs already. ``user_loop="shared"``: the core runs on the user's loop too (notebooks, the virtual clock).
     ``log``, ``report``, ``record``: paths to write; ``redaction`` applies to the first two. ``party_grace``: what the
     leg's transport wants for a session that sets none. ``userdata``: for the program's own use. ``metadata``: what came
-    with the job.
+    with the job. ``epoch``, ``resumption``, ``ownership``: of a session in a store, which ``worker.durability`` hands out.
     """
 
     def __init__(
@@ -52,6 +54,9 @@ class JobContext:
         id: str = "",
         metadata: str = "",
         userdata: dict[str, Any] | None = None,
+        epoch: int = 1,
+        resumption: Resumption | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
         self.leg = leg
         self.plane = plane
@@ -59,6 +64,7 @@ class JobContext:
         self.log, self.report_path, self.record = log, report, record
         self.redaction = redaction
         self.party_grace = party_grace
+        self.epoch, self.resumption, self.ownership = epoch, resumption, ownership
         self.id = id or f"job_{uuid.uuid4().hex[:12]}"
         self.metadata = metadata
         self.userdata = userdata if userdata is not None else {}
@@ -120,6 +126,9 @@ class JobContext:
         if isinstance(plane, str):
             plane = await runtime.plane(plane) if self.leg is not None else _NO_PLANE
         self._recording = record if isinstance(record, str) else "call.wav" if record else self.record or ""
+        if self._recording and self.resumption is not None and not self.resumption.attach:
+            name = Path(self._recording)  # the dead process's part stays
+            self._recording = str(name.with_stem(f"{name.stem}.{self.epoch}"))
         account_type = import_module("antiphon.worker.account").Account
         watch = self.user_loop == "own"
         self._account = account_type(session, core, watch=watch, id=self.id, redaction=self.redaction)
@@ -139,7 +148,10 @@ class JobContext:
             log=log,
             telemetry=self._account,
             record=self._recording,
+            epoch=self.epoch,
             durable=log if isinstance(log, SessionLog) else None,
+            resumption=self.resumption,
+            ownership=self.ownership,
         )
 
     async def _release(self) -> None:

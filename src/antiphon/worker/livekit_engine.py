@@ -12,16 +12,15 @@ import random
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 
 import aiohttp
-from livekit import api
 from yarl import URL
 
 from antiphon import __version__
 from antiphon.errors import ConfigurationError
 from antiphon.worker import agent_protocol as proto
 from antiphon.worker.engine import Acceptance, Assignment, JobOffer, JobStatus, Refusal, Worker
+from antiphon.worker.room_token import sign
 
 logger = logging.getLogger("antiphon")
 
@@ -114,8 +113,7 @@ class LiveKitEngine:
     # --- one connection ------------------------------------------------------------------------------------------------
 
     def _token(self) -> str:
-        token = api.AccessToken(self._key, self._secret).with_grants(api.VideoGrants(agent=True))
-        return token.with_ttl(timedelta(hours=1)).to_jwt()
+        return sign({"video": {"agent": True}}, key=self._key, secret=self._secret, lifetime=3600)
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> bool:
         """Until the connection ends. True: the server took the registration."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -68,18 +68,37 @@ class RoomJobContext(JobContext):
             await api.aclose()
 
 
-class RoomLine:
-    """The line of one room, between the user's lane and the core's."""
+def room_leg(assignment: Assignment) -> LegSpec:
+    """The leg that joins the job's room."""
+    return LegSpec("livekit", {"url": assignment.url, "token": assignment.token})
 
-    def __init__(self, id: str, assignment: Assignment, *, plane: PlaneLink, core: Lane, user: Lane) -> None:
+
+class RoomLine:
+    """The line of one room, between the user's lane and the core's. ``on_lost``: see ``EarlyLine``."""
+
+    def __init__(
+        self,
+        id: str,
+        assignment: Assignment,
+        *,
+        plane: PlaneLink,
+        core: Lane,
+        user: Lane,
+        on_lost: Callable[[], object] | None = None,
+    ) -> None:
         self.room = Room(assignment.offer.room, self.send)
         self._core, self._user = core, user
-        self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._closed)
-        self.leg = LegSpec("livekit", {"url": assignment.url, "token": assignment.token})
+        self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._closed, on_lost=on_lost)
+        self.leg = room_leg(assignment)
 
     def open(self) -> None:
         """Join the room; on the core's lane. Raises ``AudioError`` when the plane is gone."""
         self.line.open(self.leg)
+
+    async def attach(self, *, fresh: bool) -> None:
+        """Go on with a room that is joined; on the core's lane. Raises ``AudioError`` where it is not."""
+        self.line.attach(fresh=fresh)
+        await self.line.wait_attached()
 
     def close(self) -> None:
         """Leave it, where no session has taken the line over; on the core's lane."""

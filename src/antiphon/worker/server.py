@@ -1,4 +1,4 @@
-"""AgentServer: a worker as a program describes it: its entrypoints and its limits. ``RunningServer`` is one at work."""
+"""AgentServer: a worker as a program describes it: its entrypoints and its limits. ``Supervisor`` is one at work."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import msgspec
 from antiphon.errors import ConfigurationError
 from antiphon.worker.engine import Acceptance, JobOffer, Refusal
 from antiphon.worker.served_job import Entrypoint
+from antiphon.worker.store_choice import StoreChoice, check_store
 
 OnRequest = Callable[[JobOffer], Acceptance | Refusal | Awaitable[Acceptance | Refusal | None] | None]
 DRAIN_WITHIN = 3600.0
+HANG_TIMEOUT = 5.0
+MIN_HANG_TIMEOUT = 2.0
 
 
 class LiveKitServer(msgspec.Struct, frozen=True):
@@ -47,26 +50,80 @@ class LiveKitServer(msgspec.Struct, frozen=True):
 class AgentServer:
     """A worker.
 
-    ``max_sessions``: calls at once in this process. ``load_threshold``: from this load on no further call is taken.
-    ``drain_timeout``: seconds that calls have to end by themselves when the worker is stopped. ``plane``: sound as a
-    ``process`` or a ``thread``. ``on_request``: decides on each offer (``None``: taken as it is).
+    ``max_sessions``: calls at once in one agent process. ``processes``: agent processes at most (default: one for each core; with
+    ``isolation="process"``: ``max_sessions``). ``isolation``: ``shared``, many calls in a process, or ``process``, each in one of its own,
+    of which ``idle_processes`` wait for the next calls. ``store``: where sessions are kept, so that another process goes on with the calls of
+    one that dies: ``"sqlite:///calls.db"``, a path, a ``SessionStore``. ``memory_limit``: MB of an agent process; with more it is
+    ended. ``hang_timeout``: seconds without a sign of life after which it is. ``load_threshold``: from this load on no further call is taken.
+    ``drain_timeout``: seconds that calls have to end by themselves when the worker is stopped. ``plane``: sound in a ``process`` of its own
+    or in a ``thread`` of each agent process. ``on_request``: decides on each offer (``None``: taken as it is).
+
+    Raises ``ConfigurationError`` for what cannot be.
     """
 
     def __init__(
         self,
         *,
         max_sessions: int = 20,
+        processes: int | None = None,
+        isolation: Literal["shared", "process"] = "shared",
+        idle_processes: int = 1,
+        store: StoreChoice | None = None,
+        memory_limit: float | None = None,
+        hang_timeout: float = HANG_TIMEOUT,
         load_threshold: float = 0.8,
         drain_timeout: float = DRAIN_WITHIN,
         plane: Literal["thread", "process"] = "process",
         on_request: OnRequest | None = None,
     ) -> None:
-        if max_sessions < 1:
-            raise ConfigurationError("max_sessions is less than 1.", hint="Leave it out, or allow one call at least.")
-        self.max_sessions, self.load_threshold, self.drain_timeout = max_sessions, load_threshold, drain_timeout
+        self.max_sessions, self.isolation, self.idle_processes = max_sessions, isolation, idle_processes
+        self.most_processes = processes
+        self.store, self.memory_limit, self.hang_timeout = store, memory_limit, hang_timeout
+        self.load_threshold, self.drain_timeout = load_threshold, drain_timeout
         self.plane, self.on_request = plane, on_request
         self.entrypoints: dict[str, Entrypoint] = {}
         """By agent name."""
+        self.safe_entrypoint: Entrypoint | None = None
+        """Of sessions that make processes crash; ``None``: the built-in one."""
+        self.check()
+
+    def check(self) -> None:
+        """Raises ``ConfigurationError`` for a setting that cannot be."""
+        least = {
+            "max_sessions": self.max_sessions,
+            "processes": self.most_processes,
+            "idle_processes": self.idle_processes,
+            "memory_limit": self.memory_limit,
+        }
+        for name, value in least.items():
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{name} is less than 1.", hint="Leave it out, or allow one at least.")
+        if self.isolation not in ("shared", "process"):
+            raise ConfigurationError(
+                f"There is no isolation {self.isolation!r}.", hint="It is 'shared' (many calls a process) or 'process'."
+            )
+        if self.hang_timeout < MIN_HANG_TIMEOUT:
+            raise ConfigurationError(
+                f"hang_timeout={self.hang_timeout:g} is too short.",
+                hint=f"A process shows that it lives twice a second: hang_timeout is {MIN_HANG_TIMEOUT:g} s at least.",
+            )
+        if self.store is not None:
+            check_store(self.store)
+
+    @property
+    def sessions_a_process(self) -> int:
+        """Calls at once in one agent process."""
+        return 1 if self.isolation == "process" else self.max_sessions
+
+    @property
+    def processes(self) -> int:
+        """Agent processes at most that serve calls."""
+        return self.most_processes or (self.max_sessions if self.isolation == "process" else cores())
+
+    @property
+    def capacity(self) -> int:
+        """Calls at once in all of them."""
+        return self.processes * self.sessions_a_process
 
     def rtc_session(self, entrypoint: Entrypoint | None = None, *, agent_name: str = "") -> Any:
         """Serve jobs of ``agent_name`` by this entrypoint (a decorator, with or without arguments). Without a name: every new
@@ -80,3 +137,16 @@ class AgentServer:
             )
         self.entrypoints[agent_name] = entrypoint
         return entrypoint
+
+    def safe(self, entrypoint: Entrypoint) -> Entrypoint:
+        """Serve by this entrypoint (a decorator) a call that made one process after the other crash: in the place of its own, once, then
+        it is over. It should do little: say a word, transfer the call."""
+        if self.safe_entrypoint is not None:
+            raise ConfigurationError("There is a safe entrypoint already.", hint="A server has one for all its calls.")
+        self.safe_entrypoint = entrypoint
+        return entrypoint
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

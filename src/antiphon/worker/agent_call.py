@@ -1,0 +1,105 @@
+"""One job in an agent process: its line, its place in the store, and its entrypoint on the user's lane."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from antiphon.audio.seam import PlaneLink
+from antiphon.session.lanes import Lane
+from antiphon.worker.agent_messages import Take
+from antiphon.worker.engine import Acceptance, Assignment
+from antiphon.worker.room_job import RoomJobContext, RoomLine
+from antiphon.worker.served_job import Entrypoint, ServedJob
+
+if TYPE_CHECKING:
+    from antiphon.worker.durability import Hold
+
+
+class Owner(Protocol):
+    """Who is told, on the core's lane."""
+
+    def call_failed(self, call: AgentCall, error: Exception) -> None: ...
+
+    def call_gone(self, call: AgentCall, reason: str) -> None: ...
+
+
+class AgentCall:
+    """``server``: address, key and secret of the LiveKit server. ``on_lost``: called where a call that is in the store loses
+    its media process. Lives on the core's lane."""
+
+    def __init__(
+        self,
+        take: Take,
+        owner: Owner,
+        server: tuple[str, str, str],
+        *,
+        core: Lane,
+        user: Lane,
+        on_lost: Callable[[], object],
+    ) -> None:
+        self.take = take
+        self.hold: Hold | None = None
+        self._owner, self._server = owner, server
+        self._core, self._user, self._on_lost = core, user, on_lost
+        self._line: RoomLine | None = None
+        self._served: ServedJob | None = None
+        self._ending: tuple[str, bool] | None = None
+
+    async def open(self, plane: PlaneLink) -> None:
+        """Open the line, or attach to the one that is there. Raises ``AudioError``."""
+        take = self.take
+        assignment = Assignment(take.job, Acceptance(take.identity), take.url, take.token)
+        line = RoomLine(
+            take.line,
+            assignment,
+            plane=plane,
+            core=self._core,
+            user=self._user,
+            on_lost=self._on_lost if take.durable and not take.safe else None,
+        )
+        if take.attach:
+            await line.attach(fresh=take.safe or not take.resume)
+        else:
+            line.open()
+        self._line = line
+
+    def begin(self, entrypoint: Entrypoint, options: dict[str, Any]) -> None:
+        """Start the entrypoint. ``options``: of its ``JobContext``, beside the room's."""
+        line = self._line
+        assert line is not None
+        options = {"id": self.take.line, "leg": line.leg, "plane": line.line, **options}
+        context = RoomJobContext(
+            self.take.job, line.room, line, self._server, metadata=self.take.job.metadata, **options
+        )
+        self._served = ServedJob(
+            context,
+            entrypoint,
+            failed=lambda error: self._core.post(self._owner.call_failed, self, error),
+            gone=lambda reason: self._core.post(self._owner.call_gone, self, reason),
+        )
+        self._user.post(self._served.begin)
+        if self._ending is not None:
+            self.end(*self._ending)
+
+    def end(self, reason: str, drain: bool) -> None:
+        """End it: soon, and once."""
+        if self._served is None:
+            self._ending = reason, drain
+        else:
+            self._user.post(self._served.end, reason, drain)
+
+    async def let_go(self) -> None:
+        """Somebody else may go on with the session."""
+        hold, self.hold = self.hold, None
+        if hold is not None:
+            await hold.release()
+
+    async def close(self, reason: str) -> None:
+        """After its end: leave the room, where no session did, and say in the store that it is over."""
+        if self._line is not None:
+            self._line.close()
+        hold, self.hold = self.hold, None
+        if hold is not None:
+            await asyncio.shield(hold.end("crash loop" if self.take.safe else reason or "done"))

@@ -1,0 +1,117 @@
+"""What a worker's supervisor and its agent processes say to each other, as plain data."""
+
+from __future__ import annotations
+
+import msgspec
+
+from antiphon.worker.engine import JobOffer
+
+
+class ToAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """From the supervisor."""
+
+
+class Welcome(ToAgent, frozen=True, kw_only=True, tag="welcome"):
+    """The first message. ``owner``: under which the agent's sessions are held in the store."""
+
+    owner: str
+
+
+class Take(ToAgent, frozen=True, kw_only=True, tag="take"):
+    """Serve this job. ``line``: its name in the plane, and the session's id. ``media``: socket of the media process; empty: a plane of
+    the agent's own. ``resume``: the session is in the store, go on with it; ``attach``: its line is open in the plane. ``durable``: keep it in the
+    store, with ``about``. ``safe``: serve it by the safe entrypoint, then end it for good."""
+
+    job: JobOffer
+    agent_name: str
+    identity: str
+    url: str
+    token: str
+    line: str
+    media: str = ""
+    resume: bool = False
+    attach: bool = False
+    durable: bool = False
+    safe: bool = False
+    about: dict[str, str] = {}
+
+
+class End(ToAgent, frozen=True, kw_only=True, tag="end"):
+    """End a job. ``drain``: after what is being said."""
+
+    job: str
+    reason: str
+    drain: bool = False
+
+
+class Retire(ToAgent, frozen=True, kw_only=True, tag="retire"):
+    """Nothing more comes: exit when the jobs are over."""
+
+
+AnyToAgent = Welcome | Take | End | Retire
+
+
+class FromAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """To the supervisor."""
+
+
+class Hello(FromAgent, frozen=True, kw_only=True, tag="hello"):
+    """The program is imported."""
+
+    pid: int
+
+
+class Progress(FromAgent, frozen=True, kw_only=True, tag="progress"):
+    """A model is being loaded (``seconds`` negative), or was, in so many seconds."""
+
+    model_kind: str
+    model: str
+    seconds: float
+
+
+class CannotStart(FromAgent, frozen=True, kw_only=True, tag="cannot_start"):
+    """Something that the program needs is missing."""
+
+    message: str
+    hint: str = ""
+
+
+class Ready(FromAgent, frozen=True, kw_only=True, tag="ready"):
+    """Models are loaded: jobs may come."""
+
+
+class Running(FromAgent, frozen=True, kw_only=True, tag="running"):
+    """The job's entrypoint runs."""
+
+    job: str
+
+
+class NoLine(FromAgent, frozen=True, kw_only=True, tag="no_line"):
+    """The line to attach to is not there: the job is not served."""
+
+    job: str
+
+
+class Failed(FromAgent, frozen=True, kw_only=True, tag="failed"):
+    """The job's entrypoint raised, or could not be started. ``Gone`` follows."""
+
+    job: str
+    error: str
+
+
+class Gone(FromAgent, frozen=True, kw_only=True, tag="gone"):
+    """The job is over."""
+
+    job: str
+    reason: str
+
+
+class Beat(FromAgent, frozen=True, kw_only=True, tag="beat"):
+    """The core lives. ``lag``: seconds that its loop was late, of late at its worst. ``rss``: bytes of memory."""
+
+    lag: float
+    sessions: int
+    rss: int
+
+
+AnyFromAgent = Hello | Progress | CannotStart | Ready | Running | NoLine | Failed | Gone | Beat

@@ -1,0 +1,73 @@
+"""Looks in the store for sessions that nobody owns: their supervisor is gone with all its processes. Those that this worker serves are
+taken over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from antiphon.errors import StoreError
+from antiphon.models.store import SessionStore, StoredSession
+from antiphon.worker.job_record import JobRecord
+
+if TYPE_CHECKING:
+    from antiphon.worker.supervisor import Supervisor
+
+logger = logging.getLogger("antiphon")
+
+SCAN_EVERY = 2.0
+"""Seconds, with a quarter more or less."""
+TOO_OLD = 300.0
+"""Seconds without an owner after which nobody waits for a session's return: its room is long over."""
+
+
+class OrphanScan:
+    """One worker's."""
+
+    def __init__(self, supervisor: Supervisor, store: SessionStore) -> None:
+        self._supervisor, self._store = supervisor, store
+        self._complained = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(SCAN_EVERY * random.uniform(0.75, 1.25))
+            if self._supervisor.admission.draining or not self._supervisor.ready:
+                continue
+            try:
+                found = await self._store.sessions("orphaned")
+            except StoreError as error:
+                if not self._complained:
+                    logger.warning("sessions without an owner cannot be looked for: %s", error)
+                self._complained = True
+                continue
+            self._complained = False
+            for session in found:
+                self._consider(session)
+
+    def _consider(self, session: StoredSession) -> None:
+        supervisor = self._supervisor
+        known = {job.line for job in supervisor.jobs.values()}
+        if session.id in known or session.remaining < -TOO_OLD or not self._ours(session):
+            return
+        engine = supervisor.engine_of(session.about["agent_name"])
+        try:
+            job = JobRecord.stored(session, engine, now=asyncio.get_running_loop().time())
+        except (msgspec.MsgspecError, KeyError):
+            return
+        if job.offer.id not in supervisor.jobs and supervisor.pool.room() > 0:
+            supervisor.adopt(job)
+
+    def _ours(self, session: StoredSession) -> bool:
+        """A job of an entrypoint that this worker has, on its LiveKit server."""
+        about = session.about
+        named = about.get("agent_name") in self._supervisor.server.entrypoints
+        return named and _host(about.get("url", "")) == _host(self._supervisor.livekit.url)
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].rstrip("/").lower()

@@ -1,0 +1,123 @@
+"""The supervisor's small parts, alone: tokens, limits, links, folders."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from livekit import api
+
+from antiphon.errors import ConfigurationError
+from antiphon.worker import agent_messages as m
+from antiphon.worker import runtime_directory
+from antiphon.worker.crash_limit import CrashLimit
+from antiphon.worker.process_link import open_link
+from antiphon.worker.room_token import grants_of, sign
+from antiphon.worker.watchdog import Watchdog
+
+KEY, SECRET = "a-key", "a-secret-that-is-long-enough-for-sha256"
+
+
+def test_a_new_token_grants_to_another_identity_what_the_first_did() -> None:
+    video = api.VideoGrants(room_join=True, room="kitchen", can_update_own_metadata=True, can_publish_data=False)
+    first = api.AccessToken(KEY, SECRET).with_identity("agent").with_kind("agent").with_grants(video)
+    grants = grants_of(first.with_attributes({"a": "ü"}).to_jwt())
+    assert SECRET not in str(grants) and "exp" not in grants
+    claims = api.TokenVerifier(KEY, SECRET).verify(sign(grants, key=KEY, secret=SECRET, identity="agent-e2"))
+    assert claims.identity == "agent-e2" and claims.kind == "agent" and claims.attributes == {"a": "ü"}
+    assert claims.video == api.TokenVerifier(KEY, SECRET).verify(first.to_jwt()).video
+    assert grants_of("room-token") == {} and grants_of("a.b.c") == {}
+    with pytest.raises(Exception, match=r"[Ss]ignature"):
+        api.TokenVerifier(KEY, "another-secret-that-is-long-enough").verify(sign(grants, key=KEY, secret=SECRET))
+
+
+def test_a_session_is_suspect_after_two_crashes_and_too_many_are_four_within_a_minute() -> None:
+    limit = CrashLimit()
+    seen = []
+    for now in (0.0, 10.0, 20.0, 30.0):
+        limit.note(now)
+        seen.append((limit.suspect, limit.exceeded))
+    assert seen == [(False, False), (True, False), (True, False), (True, True)]
+    slow = CrashLimit()
+    for now in (0.0, 30.0, 61.0, 91.0, 122.0, 152.0):
+        slow.note(now)
+        assert not slow.exceeded
+
+
+def test_a_link_carries_messages_in_order_and_ends_at_nonsense() -> None:
+    async def story() -> None:
+        ours, theirs = socket.socketpair()
+        got: list[Any] = []
+        lost = asyncio.Event()
+        link = await open_link(ours, m.AnyToAgent, got.append, lost.set)
+        other = await open_link(theirs, m.AnyFromAgent, got.append, lambda: None)
+        other.send(m.Retire())
+        other.send(m.End(job="1", reason="x"))
+        link.send(m.Ready())
+        await asyncio.sleep(0.05)
+        assert sorted(map(type, got), key=str) == sorted([m.Retire, m.End, m.Ready], key=str)
+        other.send(m.Hello(pid=1))
+        await asyncio.wait_for(lost.wait(), 1)
+        assert not link.open
+        link.send(m.Ready())
+
+    asyncio.run(story())
+
+
+class Child:
+    """An agent process as the watchdog sees it."""
+
+    ready, pid, how = True, 1, ""
+    jobs: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.beat = m.Beat(lag=0.0, sessions=0, rss=0)
+        self.heard = 0.0
+        self.done: list[str] = []
+
+    def dump(self) -> None:
+        self.done.append("dump")
+
+    def kill(self, how: str) -> None:
+        self.done.append("kill")
+
+
+def test_a_watchdog_that_stood_still_itself_takes_nobody_for_hung() -> None:
+    async def story() -> None:
+        child: Any = Child()
+        dog = Watchdog(2.0, None)
+        for tick in range(9):
+            dog.look([child], tick * 0.25)
+        assert child.done == []
+        dog.look([child], 60.0)
+        assert child.done == [] and child.heard == 60.0
+        for tick in range(1, 10):
+            dog.look([child], 60.0 + tick * 0.25)
+        assert child.done == ["dump"]
+        await asyncio.sleep(1.1)
+        assert child.done == ["dump", "kill"]
+
+    asyncio.run(story())
+
+
+def test_the_folder_of_a_worker_is_private_and_those_of_dead_ones_are_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    first = runtime_directory.make()
+    assert first.stat().st_mode & 0o077 == 0 and runtime_directory.root().stat().st_mode & 0o077 == 0
+    dead, still = runtime_directory.root() / "999999999-dead", runtime_directory.root() / "999999998-still"
+    for folder in (dead, still):
+        folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as media:
+        media.bind(str(still / "media-1"))
+        media.listen()
+        runtime_directory.make()
+        assert first.exists() and still.exists() and not dead.exists()
+    os.chmod(runtime_directory.root(), 0o755)
+    with pytest.raises(ConfigurationError, match="XDG_RUNTIME_DIR"):
+        runtime_directory.make()
