@@ -21,6 +21,7 @@ from antiphon.audio.seam import (
     LegSpec,
     LineAttached,
     LineClosed,
+    LineDetached,
     LineError,
     LineUp,
     MicAudio,
@@ -228,10 +229,12 @@ def test_an_owner_that_gives_its_line_up_leaves_what_follows_to_the_next() -> No
     hosted.run(1.0)
     hosted.say(FIRST, DetachLine(line="a"))
     given = len(hosted.sound(FIRST))
+    (detached,) = hosted.heard(FIRST, LineDetached)
     hosted.legs[0].happen(LegEvent("dtmf", "9"))
     hosted.run(1.0)
     hosted.say(FIRST, CloseLine(line="a"))
     assert len(hosted.sound(FIRST)) == given and hosted.host.dropped == 1
+    assert hosted.heard(FIRST, object)[-1] is detached
     hosted.say(SECOND, DetachLine(line="a"), AttachLine(line="a"))
     assert [each.digit for each in hosted.heard(SECOND, Digit)] == ["9"]
     heard = hosted.sound(SECOND)

@@ -45,7 +45,7 @@ def serving(folder: Path, *words: str) -> Iterator[tuple[str, subprocess.Popen[s
     """The program under ``dev``: the address it prints, and its process."""
     app = folder / "app.py"
     app.write_text(PROGRAM)
-    command = [sys.executable, str(app), "dev", "--port", "0", "--plane", "thread", *words]
+    command = [sys.executable, str(app), "dev", "--port", "0", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     try:
@@ -90,30 +90,33 @@ def test_outside_this_machine_it_asks_for_a_token_and_speaks_tls(tmp_path: Path)
         assert "BEGIN CERTIFICATE" in names
 
 
-def test_a_taken_port_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def dev(app: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """A ``dev`` that cannot be."""
+    command = [sys.executable, app, "dev", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_taken_port_is_said(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        app = program(tmp_path, PROGRAM)
-        assert main(["dev", app, "--host", "127.0.0.1", "--port", str(other.getsockname()[1])]) == 1
-    problem = capsys.readouterr().err
-    assert "cannot be served" in problem and "--port" in problem
+        done = dev(program(tmp_path, PROGRAM), "--host", "127.0.0.1", "--port", str(other.getsockname()[1]))
+    assert done.returncode == 1
+    assert "cannot be served" in done.stderr and "--port" in done.stderr
 
 
 def test_a_certificate_needs_its_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     app = program(tmp_path, PROGRAM)
     assert main(["dev", app, "--tls-cert", "x.pem"]) == 1
     assert "--tls-key" in capsys.readouterr().err
-    assert main(["dev", app, "--port", "0", "--tls-cert", "x.pem", "--tls-key", "y.pem"]) == 1
-    assert "PEM" in capsys.readouterr().err
+    done = dev(app, "--port", "0", "--tls-cert", "x.pem", "--tls-key", "y.pem")
+    assert done.returncode == 1 and "PEM" in done.stderr
 
 
-def test_what_the_first_call_would_miss_is_said_at_the_start(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_the_first_call_would_miss_is_said_at_the_start(tmp_path: Path) -> None:
     text = PROGRAM.replace("llm=ScriptedLLM()", 'llm="local/no-such-model"')
-    assert main(["dev", program(tmp_path, text), "--port", "0", "--plane", "thread"]) == 1
-    assert "no-such-model" in capsys.readouterr().err
+    done = dev(program(tmp_path, text), "--port", "0")
+    assert done.returncode == 1 and "no-such-model" in done.stderr
 
 
 def test_a_rehearsal_loads_the_models_and_holds_no_call() -> None:

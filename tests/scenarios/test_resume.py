@@ -15,7 +15,8 @@ from antiphon.audio.inline_plane import InlinePlane
 from antiphon.chat.context import ChatContext
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
-from antiphon.models.log import LogEntry
+from antiphon.models.log import LogEntry, LogHeader
+from antiphon.store.recovery import recover
 from antiphon.testing import Caller, ScriptedLLM, calls
 from antiphon.testing.llm import LLMRequest
 from tests.scenarios.resume_story import AlwaysThere, Call, Died, Forgetful, KeepingPlane, died_and_went_on
@@ -437,6 +438,9 @@ def test_another_build_goes_on_with_the_conversation_and_answers_what_was_left_o
     call = died_and_went_on(Greeter, caller, died, llm=llm, cut=facts_alone)
     assert call.resumption is not None and not call.resumption.exact
     assert call.heard == "Hello there. Once upon a time. You are welcome.", call
+    at = next(n for n, entry in enumerate(call.log.entries) if entry.kind == "resumed")  # type: ignore[union-attr]
+    entries = [*facts_alone(call.log.entries[:at]), *call.log.entries[at:]]  # type: ignore[union-attr]
+    assert recover(LogHeader(build="next"), entries, build="next").exact  # for whoever goes on next
     assert call.history.splitlines() == [
         "assistant: Hello there.", "user: Tell me a story", "assistant: Once upon a time.", "user: thanks",
         "assistant: You are welcome.",

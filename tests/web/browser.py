@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import wave
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,12 @@ def need_models() -> None:
 class Server:
     """``app.py dev`` as its user starts it. ``folder``: what the calls leave; ``said``: its lines."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, app: Path = HERE / "app.py") -> None:
         self.folder = folder
         self.said: list[str] = []
         self.address = ""
         self._ready = threading.Event()
-        command = [sys.executable, str(HERE / "app.py"), "dev", "--port", "0", "--record", "--log", str(folder), *words]
+        command = [sys.executable, str(app), "dev", "--port", "0", "--record", "--log", str(folder), *words]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
         environment["PYTHONUNBUFFERED"] = "1"
         self.process = subprocess.Popen(
@@ -91,6 +92,24 @@ class Server:
     @property
     def port(self) -> str:
         return self.address.split("#")[0].rstrip("/").rpartition(":")[2]
+
+    def agents(self) -> list[int]:
+        """Process ids of its agent processes, oldest first."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                parent = stat.read_text().rpartition(")")[2].split()[1]
+                command = (stat.parent / "cmdline").read_bytes()
+                if parent == str(self.process.pid) and b"plane_main" not in command and b"dev" in command:
+                    found.append(int(stat.parent.name))
+        return sorted(found)
+
+    def says(self, text: str, seconds: float = 30.0) -> None:
+        """Wait for a line with this text."""
+        until = time.monotonic() + seconds
+        while not any(text in line for line in self.said):
+            assert time.monotonic() < until, f"no {text!r} in:\n" + "".join(self.said)
+            time.sleep(0.05)
 
     def stop(self) -> int:
         """Ctrl-C; returns the exit status."""

@@ -169,8 +169,9 @@ async def test_a_conversation_is_handed_over_without_an_end(tmp_path: Path) -> N
     await first.run(user_input="One tea, please.")
     closed: list[str] = []
     first.on("close", lambda event: closed.append(event.reason))
-    await first.hand_over(within=1.0)
-    assert closed == ["handed_over"] and await first.wait_closed() == "handed_over"
+    assert await first.hand_over(within=1.0)
+    first.let_go()
+    assert closed == [] and await first.wait_closed() == "handed_over"
     await hold.release()
     second = await talking(await other.take_over("call", attach=False))
     assert texts(second) == ["One tea, please.", "All right."]

@@ -50,7 +50,7 @@ def test_the_sentence_goes_on_in_the_next_owners_hands(tmp_path: Path) -> None:
         first = await talking(hold, plane)
         first.on("agent_transcript", lambda event: heard.set() if "king" in event.heard else None)
         await heard.wait()
-        await first.hand_over()
+        await first.hand_over(within=0.0)
         await hold.release()
         second = await talking(await durability.take_over("call", attach=True), plane)
         errors: list[str] = []

@@ -163,3 +163,34 @@ def test_when_all_processes_but_media_die_the_next_worker_goes_on_with_the_line(
             assert session.status == "ended"
 
     story(call())
+
+
+def test_a_worker_that_is_to_stop_leaves_its_calls_to_another_one_of_the_same_store(tmp_path: Path) -> None:
+    async def call() -> None:
+        store = str(tmp_path / "calls.db")
+        async with dispatcher() as server, supervised(tmp_path, server=server, store=store) as first:
+            await a_call(first, 60)
+            await begun(tmp_path)
+            media = first.media()
+            async with supervised(tmp_path, server=server, store=store) as second:
+                second.seen.update(media)
+                first.process.send_signal(signal.SIGTERM)
+                await second.says("was handed over to process", seconds=40)
+                assert await first.exits() == 0
+                first.seen -= set(media)
+                assert first.left() == []
+                assert second.metric("sessions_active") == 1 and second.metric("handovers_total") == 1
+                (session,) = await stored(tmp_path)
+                assert session.status == "live" and session.epoch == 2
+                assert len(await facts(tmp_path, "say.queued")) == 1
+                second.process.send_signal(signal.SIGTERM)
+                await second.says("taking no more calls")
+                await asyncio.sleep(0.3)
+                second.process.send_signal(signal.SIGTERM)
+                assert await second.exits() == 0
+                await second.until(lambda: not second.left())
+            (session,) = await stored(tmp_path)
+            assert session.status == "ended"
+            assert len(list(tmp_path.glob("*.wav"))) == 1, "on the same line"
+
+    story(call())

@@ -22,6 +22,7 @@ from antiphon.audio.seam import (
     AttachLine,
     Background,
     Configure,
+    DetachLine,
     Digit,
     FromPlane,
     Heartbeat,
@@ -31,6 +32,7 @@ from antiphon.audio.seam import (
     LineAttached,
     LineClosed,
     LineConfig,
+    LineDetached,
     LineDown,
     LineError,
     LineUp,
@@ -135,6 +137,8 @@ class Line:
                     self.count("signals_refused")
             case Configure(config=config):
                 self._configure(now, config)
+            case DetachLine():
+                self.out.append(LineDetached(line=self.name, at=now))
             case AttachLine(config=wanted, signals=signals, ends=ends):
                 if wanted is not None:
                     self._configure(now, wanted)

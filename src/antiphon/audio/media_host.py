@@ -27,6 +27,7 @@ from antiphon.audio.seam import (
     LegSignal,
     LineAttached,
     LineClosed,
+    LineDetached,
     LineError,
     LineUp,
     MicAudio,
@@ -134,6 +135,8 @@ class MediaHost:
         if client == (line.signaller if isinstance(message, SignalLeg) else line.owner):
             if isinstance(message, DetachLine):
                 self._orphan(now, message.line, line, [], self._outboxes[client])
+                line.signaller = None if line.signaller == client else line.signaller
+                self._outboxes[client].add([LineDetached(line=message.line, at=now)])
             return not isinstance(message, DetachLine)
         if isinstance(message, OpenLine):
             text, hint = f"The line {message.line!r} is somebody else's.", "Attach to it to take it over."

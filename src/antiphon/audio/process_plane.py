@@ -65,6 +65,10 @@ class ProcessPlane(PlaneClient):
         await self._loop.create_connection(lambda: self, sock=ours)
         await self.ready(_START_WITHIN)
 
+    async def leave(self) -> None:
+        """Disconnect: the plane goes on by itself for as long as it has lines."""
+        await super().aclose()
+
     async def aclose(self) -> None:
         """End the plane and its lines, whoever has them."""
         process, transport = self._process, self._transport

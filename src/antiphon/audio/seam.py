@@ -68,7 +68,8 @@ class AttachLine(ToPlane, frozen=True, kw_only=True, tag="attach"):
 
 
 class DetachLine(ToPlane, frozen=True, kw_only=True, tag="detach"):
-    """Own the line no more, in favour of whoever attaches; what it says is kept until then. No answer."""
+    """Own the line no more, in favour of whoever attaches; what it says is kept until then. Answer: ``LineDetached``; nothing
+    comes behind it."""
 
 
 class CloseLine(ToPlane, frozen=True, kw_only=True, tag="close"):
@@ -170,6 +171,10 @@ class LineUp(FromPlane, frozen=True, kw_only=True, tag="up"):
     media_confirmed: bool = True
 
 
+class LineDetached(FromPlane, frozen=True, kw_only=True, tag="detached"):
+    """The line waits for another owner."""
+
+
 class LineDown(FromPlane, frozen=True, kw_only=True, tag="down"):
     reason: str
     certain: bool = True
@@ -268,7 +273,7 @@ AnyToPlane = (
     | RenewSpeech | StoreClip | PlayClip | Background | ArmReflex | SendDigits | SignalLeg | Heartbeat | ClosePlane
 )  # fmt: skip
 AnyFromPlane = (
-    LineUp | LineDown | LineClosed | LineError | LineAttached | MicAudio | VadEdge | Reflex | Progress | Settled | Digit
+    LineUp | LineDown | LineClosed | LineError | LineAttached | LineDetached | MicAudio | VadEdge | Reflex | Progress | Settled | Digit
     | LegText | LegSignal | Level
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ Program = Union[Entrypoint, "AgentServer"]
 SERVED = {
     "console": "talk with the agent in this terminal",
     "dev": "talk with it in a browser: the playground, for one person or several",
-    "start": "serve the jobs of a LiveKit server",
+    "start": "serve calls: the jobs of a LiveKit server, or those of browsers",
 }
 LATER = ("call",)
 
@@ -64,22 +64,30 @@ def run_verb(program: Program | None, words: Sequence[str], *, prog: str) -> int
         raise NotSupportedError(f"{verb!r} is not served by this version.", hint="Talk with the agent by: dev, console")
     if verb not in SERVED:
         raise ConfigurationError(f"There is no verb {verb!r}.", hint=f"This version has: {', '.join(SERVED)}")
-    served = program if verb == "start" or program is None else _entrypoint(program)
-    return int(import_module(f"antiphon.cli.{verb}").main(served, words[1:], prog=prog))
+    if program is not None:
+        _check(program)
+        if verb == "console":
+            program = _entrypoint(program)
+    return int(import_module(f"antiphon.cli.{verb}").main(program, words[1:], prog=prog))
 
 
-def _entrypoint(program: Program) -> Entrypoint:
-    """What ``console`` and ``dev`` serve: the entrypoint itself, or the only one of a server."""
-    entrypoints = getattr(program, "entrypoints", None)
-    if entrypoints is not None:
-        if len(entrypoints) != 1:
-            raise ConfigurationError(
-                f"This server has {len(entrypoints)} entrypoints.", hint="console and dev serve a program with one."
-            )
-        return next(iter(entrypoints.values()))  # type: ignore[no-any-return]
-    if not callable(program):
+def _check(program: Program) -> None:
+    """Raises ``ConfigurationError`` where it is nothing that can be served."""
+    if not callable(program) and not hasattr(program, "entrypoints"):
         raise ConfigurationError(
             f"run() takes an async function, not {type(program).__name__}.",
             hint="Write: async def entrypoint(ctx: JobContext) -> None: ...",
         )
-    return program
+
+
+def _entrypoint(program: Program) -> Program:
+    """What ``console`` serves: the entrypoint itself, or the only one of a server."""
+    entrypoints = getattr(program, "entrypoints", None)
+    if entrypoints is None:
+        return program
+    if len(entrypoints) != 1:
+        raise ConfigurationError(
+            f"This server has {len(entrypoints)} entrypoints.", hint="console serves a program with one."
+        )
+    only: Entrypoint = next(iter(entrypoints.values()))
+    return only

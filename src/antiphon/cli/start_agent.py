@@ -15,13 +15,17 @@ from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
     from antiphon.worker.agent_process import AgentProcess
+    from antiphon.worker.call_files import CallFiles
     from antiphon.worker.server import AgentServer, LiveKitServer
 
 
-async def serve_as_agent(server: AgentServer, livekit: LiveKitServer, link: int, *, rehearsal: bool) -> int:
-    """``link``: file descriptor of this end of the link to the supervisor. Returns the exit status."""
-    from antiphon.cli.dev import across, lines_of_the_log
+async def serve_as_agent(
+    server: AgentServer, livekit: LiveKitServer | None, link: int, *, rehearsal: bool, files: CallFiles
+) -> int:
+    """``livekit``: where rooms are (``None``: there are none). ``link``: file descriptor of this end of the link to the supervisor.
+    Returns the exit status."""
     from antiphon.cli.screen import Screen
+    from antiphon.cli.supervising import across, lines_of_the_log
     from antiphon.session.lanes import Lane
     from antiphon.worker.agent_messages import Ready
     from antiphon.worker.agent_process import AgentProcess
@@ -33,7 +37,7 @@ async def serve_as_agent(server: AgentServer, livekit: LiveKitServer, link: int,
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     runtime = default_runtime()
     core = runtime.core
-    agent = AgentProcess(server, livekit, Lane(asyncio.get_running_loop()), socket.socket(fileno=link))
+    agent = AgentProcess(server, livekit, Lane(asyncio.get_running_loop()), socket.socket(fileno=link), files)
     with lines_of_the_log(Screen(sys.stdout)):
         try:
             await across(core, agent.start())

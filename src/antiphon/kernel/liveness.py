@@ -76,6 +76,11 @@ def whose_move(state: KernelState) -> tuple[str, float, str]:
     return "caller", timers.get("turn.away", inf), "listening"
 
 
+def at_rest(state: KernelState) -> bool:
+    """Whether nothing is under way: it is the caller's move, and the caller is silent."""
+    return whose_move(state)[0] == "caller" and state.turn.phase == "idle" and not state.turn.vad
+
+
 def callers_voice(state: KernelState) -> bool:
     return (state.turn.vad or state.turn.phase == "speaking") and gates.FLOOR in state.gates
 

@@ -17,6 +17,10 @@ TOOL_DRAIN = 30.0
 """Seconds a write may go on after its session has ended."""
 
 
+FENCED, HANDED_OVER = "fenced", "handed_over"
+"""Why a session ended that another process goes on with: it was taken, or given."""
+
+
 class Closing:
     """Owns the tasks that are ending, the writes that outlive the session, and the order in which things are freed."""
 
@@ -69,7 +73,10 @@ class Closing:
 
     def finish(self, effect: fx.Ended) -> None:
         shell = self._shell
-        if effect.reason == "fenced":  # the line is another owner's: nothing of it is closed, everything else is let go
+        if effect.reason in (
+            FENCED,
+            HANDED_OVER,
+        ):  # the line is another owner's: nothing of it is closed, everything else is let go
             shell.drop()
             for model in shell.directory.made_models():
                 self.keep(shell.lane.loop.create_task(model.aclose(), name="antiphon:model-close"))

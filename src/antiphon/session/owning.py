@@ -5,12 +5,17 @@ Part of the shell, on the core lane.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from antiphon.errors import ModelError
+from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
+from antiphon.kernel.liveness import at_rest
 from antiphon.kernel.policy import AgentRef
 from antiphon.session.clips import render_clips
+from antiphon.session.closing import HANDED_OVER
 
 if TYPE_CHECKING:
     from antiphon.session.shell import Shell
@@ -65,15 +70,19 @@ class Owning:
         except ModelError as exc:
             self._shell.tell(self._shell.side.error, "model", str(exc), False)
 
-    async def leave(self) -> None:
-        """Let go of a session that another owner shall go on with: as ``Shell.drop``, with a log that is complete."""
-        shell = self._shell
-        shell.drop()
-        for model in shell.directory.made_models():
-            shell.keep(shell.lane.loop.create_task(model.aclose(), name="antiphon:model-close"))
-        if shell.services.telemetry is not None:
-            shell.services.telemetry.finish()
-        if shell.services.log is not None:
-            await shell.services.log.aclose()
-        shell.closing.ended.set()
-        shell.tell(shell.side.ended, "handed_over")
+    async def leave(self, within: float) -> None:
+        """Let go of the conversation for another owner: when it is the caller's move and nobody speaks, and after ``within`` seconds
+        as it is. The line goes on, what it says from here on waits there. What is over by itself meanwhile is not left."""
+        shell, loop = self._shell, self._shell.lane.loop
+        until = loop.time() + within
+        while not at_rest(shell.kernel.state) and (left := until - loop.time()) > 0:
+            shell.followed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(shell.followed.wait(), left)
+        if self._runs():
+            await shell.bridge.detach()
+            if self._runs():
+                shell.closing.finish(fx.Ended(reason=HANDED_OVER))
+
+    def _runs(self) -> bool:
+        return self._shell.kernel.state.lifecycle.phase in ("running", "draining")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +22,8 @@ from antiphon.session.attaching import Attaching
 if TYPE_CHECKING:
     from antiphon.session.shell import Shell
 
+DETACH_WITHIN = 1.0
+"""Seconds that a plane has to let a line go."""
 EMPTY = AudioFrame(data=b"", rate=24_000, samples=0)
 
 
@@ -36,6 +39,7 @@ class PlaneBridge:
         self._open = False
         self._up = False
         self._closed = asyncio.Event()
+        self._detached = asyncio.Event()
         self._config = seam.LineConfig()
         self._policy: SessionPolicy | None = None
         self._attaching: Attaching | None = None
@@ -168,6 +172,13 @@ class PlaneBridge:
             self._send(seam.CloseLine(line=self.line))
             await self._closed.wait()
 
+    async def detach(self) -> None:
+        """Leave the line to another process: when this returns, nothing more comes of it, and what came was taken."""
+        if self._open:
+            self._send(seam.DetachLine(line=self.line))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._detached.wait(), DETACH_WITHIN)
+
     def gone(self) -> None:
         self._open = False
         self._shell.services.plane.unsubscribe(self.line)
@@ -226,6 +237,8 @@ class PlaneBridge:
                 post(ev.MediaConfirmed(leg=self.line))
         elif isinstance(message, seam.LineDown):
             post(ev.LegDown(leg=self.line, reason=message.reason, certain=message.certain))
+        elif isinstance(message, seam.LineDetached):
+            self._detached.set()
         elif isinstance(message, seam.LineClosed):
             self.counts = dict(message.counts)
             if shell.services.telemetry is not None:

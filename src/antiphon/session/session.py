@@ -281,20 +281,30 @@ class AgentSession(LiveSession, Generic[T]):
             await self._ensure_side().closed.wait()
         await self._settle()
 
-    async def hand_over(self, *, within: float = 0.0) -> None:
+    async def hand_over(self, *, within: float = 10.0) -> bool:
         """Let go of the conversation, so that another process can go on with it from its durable log. Nothing is closed, and what sounds
-        goes on. ``within``: seconds to wait for a moment in which nobody speaks and no tool runs; a tool that runs then ends here
-        and is the next owner's (``retry=``). Raises ``ConfigurationError`` without such a log."""
-        shell = self._running()
+        goes on. ``within``: seconds to wait for the caller's next silence; a tool that runs then ends here and is the next owner's
+        (``retry=``). ``wait_closed`` does not return and no ``close`` event tells of it: whoever runs the job calls ``let_go``. False:
+        it came to its end instead. Raises ``ConfigurationError`` without such a log."""
+        shell, side = self._running(), self._ensure_side()
         if shell.services.durable is None:
             raise ConfigurationError(
                 "This session has no durable log.", hint="Begin it with worker.durability: Durability(...).create(...)."
             )
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self.wait_for_idle()
-        await self._on_core(shell, shell.owning.leave())
-        await self.wait_closed()
+        shell.lane.post(
+            lambda: shell.keep(shell.lane.loop.create_task(shell.owning.leave(within), name="antiphon:hand-over"))
+        )
+        ways = {asyncio.ensure_future(event.wait()) for event in (side.handed_over, side.closed)}
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+        return side.handed_over.is_set()
+
+    def let_go(self) -> None:
+        """After ``hand_over``: whoever waits for the end waits no more."""
+        self._ensure_side().closed.set()
 
     async def wait_closed(self) -> str:
         """Wait for the end; returns its reason."""

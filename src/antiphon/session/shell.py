@@ -109,6 +109,8 @@ class Shell:
         self.speaking = Speaking(self)
         self._budget = BudgetWatch(self, session.budget) if session.budget is not None else None
         self._heartbeat: asyncio.TimerHandle | None = None
+        self.followed = asyncio.Event()
+        """Set with every event, for those who wait for a state of the conversation."""
         self.tool_ops: dict[str, ev.Op] = {}
         self.tool_steps: dict[str, str] = {}
         self._effects: dict[type[fx.Effect], Callable[[Any], None]] = {
@@ -150,6 +152,7 @@ class Shell:
             self.tell(self.side.error, "session", traceback.format_exc(), True)
 
     def _follow(self, event: ev.Event) -> None:
+        self.followed.set()
         self.bridge.configure(self.kernel.state.policy)
         self.speaking.follow(event)
         if self._budget is not None:

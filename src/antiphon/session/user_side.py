@@ -19,6 +19,7 @@ from antiphon.kernel import facts as ft
 from antiphon.kernel.conversation import Call, CallOutput, Conversation
 from antiphon.models.availability import AvailabilityChanged
 from antiphon.session import events as se
+from antiphon.session.closing import HANDED_OVER
 from antiphon.session.emitter import Emitter
 from antiphon.session.history import chat_items
 from antiphon.session.run_result import RunResult
@@ -61,6 +62,7 @@ class UserSide:
         self.close_reason = ""
         self.closed = asyncio.Event()
         self.started = asyncio.Event()
+        self.handed_over = asyncio.Event()
         self.runs: list[tuple[RunResult, int]] = []
         self.commits: dict[str, asyncio.Future[str]] = {}
         self.idle: set[asyncio.Future[None]] = set()
@@ -332,8 +334,11 @@ class UserSide:
         self._session.handing_over.close()
         self._session.tasks.close()
         self._session.tool_sets.close()
-        self.emitter.emit("close", se.CloseEvent(reason=reason, at=self._session.now()))
         self.started.set()
+        if reason == HANDED_OVER:  # for the application it goes on, elsewhere
+            self.handed_over.set()
+            return
+        self.emitter.emit("close", se.CloseEvent(reason=reason, at=self._session.now()))
         self.closed.set()
 
 

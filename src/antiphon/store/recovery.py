@@ -14,7 +14,6 @@ import msgspec
 
 from antiphon.errors import FormatError
 from antiphon.kernel.effects import AnyEffect, Record
-from antiphon.kernel.events import Resumed
 from antiphon.kernel.facts import AnyFact, SessionEnded
 from antiphon.kernel.folding import folded
 from antiphon.kernel.kernel import Kernel
@@ -58,17 +57,14 @@ def recover(header: LogHeader, entries: Sequence[LogEntry], *, build: str) -> Re
 
 def _replay(entries: Sequence[LogEntry], facts: list[AnyFact]) -> tuple[Kernel, list[AnyFact]] | str:
     """The kernel and all facts that it made, or what is different."""
-    made: list[AnyFact] = []
-    kernel = Kernel(epoch=_first_epoch(entries))
-    for entry in entries:
+    first = _conversation_alone(entries)
+    made = facts[: sum(entry.lane == "fact" for entry in entries[:first])]
+    kernel = Kernel(folded(made)) if first else Kernel(epoch=_first_epoch(entries))
+    for entry in entries[first:]:
         if entry.lane == "fact":
             continue
         try:
-            event = event_of(entry)
-            if isinstance(event, Resumed) and event.agent is not None:  # an earlier owner had the conversation alone
-                made = [fact_of(one) for one in entries[: entry.seq] if one.lane == "fact"]
-                kernel = Kernel(folded(made))
-            effects: list[AnyEffect] = kernel.step(event)
+            effects: list[AnyEffect] = kernel.step(event_of(entry))
         except Exception as exc:  # what another build told its kernel may break any rule of this one
             return f"input {entry.seq} cannot be replayed ({type(exc).__name__}: {exc})"
         made += [effect.fact for effect in effects if isinstance(effect, Record)]
@@ -76,6 +72,15 @@ def _replay(entries: Sequence[LogEntry], facts: list[AnyFact]) -> tuple[Kernel, 
         if number >= len(made) or made[number] != fact:
             return f"fact {number + 1} does not follow from the inputs"
     return kernel, made
+
+
+def _conversation_alone(entries: Sequence[LogEntry]) -> int:
+    """Where the newest owner took up that had the conversation alone: what is before it counts as facts. 0: none did."""
+    for number in range(len(entries) - 1, -1, -1):
+        entry = entries[number]
+        if entry.lane == "input" and entry.kind == "resumed" and entry.body.get("agent") is not None:
+            return number
+    return 0
 
 
 def _first_epoch(entries: Sequence[LogEntry]) -> int:

@@ -188,7 +188,7 @@ class Calls:
             core, here = self._on_core(), self._here
             assert here is not None
             call = Call(
-                f"call_{uuid.uuid4().hex[:12]}",
+                f"call_{uuid.uuid4().hex}",
                 plane=plane,
                 core=core,
                 serve=lambda call: self._serve(call, core, here),

@@ -23,12 +23,15 @@ STAGES = {
 
 class Feed:
     """``tell`` gets every message; ``ended`` the reason, at the end. ``details``: say errors as they are (else only where
-    they came from: a stranger's page has no use for more)."""
+    they came from: a stranger's page has no use for more). ``series``: tells the caller's captions from those of the session's
+    owners before."""
 
-    def __init__(self, tell: Callable[[Message], object], ended: Callable[[str], object], *, details: bool) -> None:
+    def __init__(
+        self, tell: Callable[[Message], object], ended: Callable[[str], object], *, details: bool, series: int = 1
+    ) -> None:
         self._tell, self._ended, self._details = tell, ended, details
         self._session: Any = None
-        self._lines = 0
+        self._series, self._lines = series, 0
         self._finals: list[str] = []
         self._committed: tuple[str, str, str] = ("", "", "")
         self._turn: dict[str, float] | None = None
@@ -51,7 +54,7 @@ class Feed:
 
     def _line(self) -> str:
         """The id of the caption that the caller's words of now belong to."""
-        return f"user-{self._lines}"
+        return f"user-{self._series}.{self._lines}"
 
     def _transcribed(self, event: se.UserInputTranscribedEvent) -> None:
         words = [*self._finals, event.transcript]

@@ -37,6 +37,7 @@ ENDINGS = {
     "unknown_call": "This call is over. The server may have been restarted.",
     "error": "Something failed on the server, and the call could not go on.",
     "fenced": "The call goes on elsewhere.",
+    "busy": "All lines are busy.",
 }
 """What the page says of a reason."""
 
@@ -117,6 +118,8 @@ Message = Caption | Welcome | State | Timing | Tool | Problem | Ended
 
 _hello = msgspec.json.Decoder(Hello)
 _kind = msgspec.json.Decoder(Kind)
+_state = msgspec.json.Decoder(State)
+_shown = msgspec.json.Decoder(Caption | Timing | Tool | Problem | Ended)
 _encoder = msgspec.json.Encoder()
 
 
@@ -134,6 +137,15 @@ def kind_of(text: str) -> str:
         return _kind.decode(text).type
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return ""
+
+
+def read_shown(text: str) -> Caption | State | Timing | Tool | Problem | Ended | None:
+    """A message to a page, as a session's feed wrote it; ``None`` for any other text."""
+    kind = kind_of(text)
+    try:
+        return _state.decode(text) if kind in ("agent_state", "user_state") else _shown.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def write(message: Message) -> str:

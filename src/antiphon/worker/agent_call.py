@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from antiphon.audio.seam import PlaneLink
 from antiphon.session.lanes import Lane
 from antiphon.worker.agent_messages import Take
 from antiphon.worker.engine import Acceptance, Assignment
-from antiphon.worker.room_job import RoomJobContext, RoomLine
+from antiphon.worker.job import JobContext
+from antiphon.worker.room_job import RoomLine
 from antiphon.worker.served_job import Entrypoint, ServedJob
 
 if TYPE_CHECKING:
     from antiphon.worker.durability import Hold
 
 
+class Line(Protocol):
+    """The way to the caller: ``RoomLine``, or ``ServedCall`` for a browser."""
+
+    def open(self) -> None: ...
+
+    async def attach(self, *, fresh: bool) -> None: ...
+
+    def close(self) -> None: ...
+
+    def context(self, **options: Any) -> JobContext: ...
+
+
 class Owner(Protocol):
     """Who is told, on the core's lane."""
+
+    def call_shows(self, call: AgentCall, text: str) -> None: ...
 
     def call_failed(self, call: AgentCall, error: Exception) -> None: ...
 
@@ -41,38 +57,42 @@ class AgentCall:
     ) -> None:
         self.take = take
         self.hold: Hold | None = None
+        self.stored = False
+        """Its log is in the store."""
         self._owner, self._server = owner, server
         self._core, self._user, self._on_lost = core, user, on_lost
-        self._line: RoomLine | None = None
+        self._line: Line | None = None
         self._served: ServedJob | None = None
         self._ending: tuple[str, bool] | None = None
 
     async def open(self, plane: PlaneLink) -> None:
         """Open the line, or attach to the one that is there. Raises ``AudioError``."""
         take = self.take
-        assignment = Assignment(take.job, Acceptance(take.identity), take.url, take.token)
-        line = RoomLine(
-            take.line,
-            assignment,
-            plane=plane,
-            core=self._core,
-            user=self._user,
-            on_lost=self._on_lost if take.durable and not take.safe else None,
-        )
+        line = self._made(plane)
         if take.attach:
             await line.attach(fresh=take.safe or not take.resume)
         else:
             line.open()
         self._line = line
 
-    def begin(self, entrypoint: Entrypoint, options: dict[str, Any]) -> None:
-        """Start the entrypoint. ``options``: of its ``JobContext``, beside the room's."""
-        line = self._line
-        assert line is not None
-        options = {"id": self.take.line, "leg": line.leg, "plane": line.line, **options}
-        context = RoomJobContext(
-            self.take.job, line.room, line, self._server, metadata=self.take.job.metadata, **options
+    def _made(self, plane: PlaneLink) -> Line:
+        take, core = self.take, self._core
+        on_lost = self._on_lost if take.durable and not take.safe else None
+        if take.browser:
+            made: Line = import_module("antiphon.web.served_call").ServedCall(
+                take, plane=plane, core=core, show=lambda text: self._owner.call_shows(self, text), on_lost=on_lost
+            )
+            return made
+        assignment = Assignment(take.job, Acceptance(take.identity), take.url, take.token)
+        return RoomLine(
+            take.line, assignment, server=self._server, plane=plane, core=core, user=self._user, on_lost=on_lost
         )
+
+    def begin(self, entrypoint: Entrypoint, options: dict[str, Any]) -> None:
+        """Start the entrypoint. ``options``: of its ``JobContext``, beside those of its line."""
+        self.stored = self.hold is not None
+        assert self._line is not None
+        context = self._line.context(**options)
         self._served = ServedJob(
             context,
             entrypoint,
@@ -89,6 +109,12 @@ class AgentCall:
             self._ending = reason, drain
         else:
             self._user.post(self._served.end, reason, drain)
+
+    def hand_over(self, within: float) -> None:
+        """Leave it to another process."""
+        if self._served is not None:
+            served = self._served
+            self._user.post(lambda: asyncio.ensure_future(served.hand_over(within)))
 
     async def let_go(self) -> None:
         """Somebody else may go on with the session."""

@@ -32,6 +32,8 @@ class AgentChild:
     ) -> None:
         self.jobs: set[str] = set()
         self.ready = self.retiring = False
+        self.old = False
+        """The program has changed since it was started."""
         self.alone = False
         """It serves a suspect session, and nothing beside it."""
         self.beat = m.Beat(lag=0.0, sessions=0, rss=0)

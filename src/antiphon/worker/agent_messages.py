@@ -34,6 +34,8 @@ class Take(ToAgent, frozen=True, kw_only=True, tag="take"):
     durable: bool = False
     safe: bool = False
     about: dict[str, str] = {}
+    browser: bool = False
+    """A browser's call: its line is open, its signals stay with the supervisor."""
 
 
 class End(ToAgent, frozen=True, kw_only=True, tag="end"):
@@ -44,11 +46,19 @@ class End(ToAgent, frozen=True, kw_only=True, tag="end"):
     drain: bool = False
 
 
+class HandOver(ToAgent, frozen=True, kw_only=True, tag="hand_over"):
+    """Leave a job to another process, at the caller's next silence and within so many seconds. Answer: ``Released``, or ``Gone`` where
+    it ends before."""
+
+    job: str
+    within: float
+
+
 class Retire(ToAgent, frozen=True, kw_only=True, tag="retire"):
     """Nothing more comes: exit when the jobs are over."""
 
 
-AnyToAgent = Welcome | Take | End | Retire
+AnyToAgent = Welcome | Take | End | HandOver | Retire
 
 
 class FromAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -92,6 +102,13 @@ class NoLine(FromAgent, frozen=True, kw_only=True, tag="no_line"):
     job: str
 
 
+class Shown(FromAgent, frozen=True, kw_only=True, tag="shown"):
+    """For the page of the job's caller, as JSON."""
+
+    job: str
+    text: str
+
+
 class Failed(FromAgent, frozen=True, kw_only=True, tag="failed"):
     """The job's entrypoint raised, or could not be started. ``Gone`` follows."""
 
@@ -106,6 +123,12 @@ class Gone(FromAgent, frozen=True, kw_only=True, tag="gone"):
     reason: str
 
 
+class Released(FromAgent, frozen=True, kw_only=True, tag="released"):
+    """The job's session and its line are anybody's now."""
+
+    job: str
+
+
 class Beat(FromAgent, frozen=True, kw_only=True, tag="beat"):
     """The core lives. ``lag``: seconds that its loop was late, of late at its worst. ``rss``: bytes of memory."""
 
@@ -114,4 +137,4 @@ class Beat(FromAgent, frozen=True, kw_only=True, tag="beat"):
     rss: int
 
 
-AnyFromAgent = Hello | Progress | CannotStart | Ready | Running | NoLine | Failed | Gone | Beat
+AnyFromAgent = Hello | Progress | CannotStart | Ready | Running | NoLine | Shown | Failed | Gone | Released | Beat

@@ -85,12 +85,23 @@ class AgentPool:
         return [child for child in self.children if not child.retiring]
 
     def _open(self) -> list[AgentChild]:
-        return [child for child in self._living() if child.ready and not child.alone]
+        """Those that may be given a job: of the program as it is now, where one is ready."""
+        found = [child for child in self._living() if child.ready and not child.alone]
+        return [child for child in found if not child.old] or found
 
     def _room(self, child: AgentChild) -> int:
         return max(0, self._server.sessions_a_process - len(child.jobs))
 
     # --- how many ------------------------------------------------------------------------------------------------------
+
+    def renew(self) -> None:
+        """The program has changed: start a process of it as it is now. When that is ready the others are ``old``."""
+        for child in self.children:
+            child.old = True
+            if not child.ready:
+                child.kill("the program has changed")
+        self._failures = 0
+        self._start()
 
     def fill(self, wanted: int = 0) -> None:
         """Start what is missing: an idle process for the next call or takeover. ``wanted``: takeovers that wait for one."""
@@ -139,8 +150,11 @@ class AgentPool:
         self.children.remove(child)
         if not self.children:
             self._empty.set()
-        if not child.ready and not self._closing:
-            self._failed()
+        if not child.ready and not self._closing and not child.old:
+            if any(each.ready for each in self._living()) and all(each.old for each in self._living()):
+                logger.error("the changed program does not start: the one before goes on until it changes again")
+            else:
+                self._failed()
         self._lost(child)
 
     def _failed(self) -> None:

@@ -18,9 +18,11 @@ from antiphon import __version__
 from antiphon.audio.seam import PlaneLink
 from antiphon.errors import AntiphonError, AudioError, StoreError
 from antiphon.models.store import SessionStore
+from antiphon.session.closing import HANDED_OVER
 from antiphon.session.lanes import Lane
 from antiphon.worker import agent_messages as m
 from antiphon.worker.agent_call import AgentCall
+from antiphon.worker.call_files import CallFiles
 from antiphon.worker.load import LoadMeter
 from antiphon.worker.process_link import ProcessLink, open_link
 from antiphon.worker.runtime import default_runtime
@@ -42,12 +44,14 @@ MEDIA_LOST = 70
 class AgentProcess:
     """``user``: the lane of the entrypoints. ``sock``: this end of the link to the supervisor."""
 
-    def __init__(self, server: AgentServer, livekit: LiveKitServer, user: Lane, sock: socket.socket) -> None:
+    def __init__(
+        self, server: AgentServer, livekit: LiveKitServer | None, user: Lane, sock: socket.socket, files: CallFiles
+    ) -> None:
         self.server, self.livekit, self.user = server, livekit, user
         self.calls: dict[str, AgentCall] = {}
         self.meter = LoadMeter()
         self._core = default_runtime().core
-        self._sock = sock
+        self._sock, self._files = sock, files
         self._link: ProcessLink[m.AnyToAgent] | None = None
         self._planes: dict[str, Any] = {}
         self._opening = asyncio.Lock()
@@ -115,10 +119,11 @@ class AgentProcess:
             case m.Welcome(owner=owner):
                 self._owner = owner
             case m.Take():
+                at = self.livekit
                 call = self.calls[message.job.id] = AgentCall(
                     message,
                     self,
-                    (self.livekit.url, self.livekit.key, self.livekit.secret),
+                    ("", "", "") if at is None else (at.url, at.key, at.secret),
                     core=self._core,
                     user=self.user,
                     on_lost=self._media_lost,
@@ -127,6 +132,9 @@ class AgentProcess:
             case m.End():
                 if message.job in self.calls:
                     self.calls[message.job].end(message.reason, message.drain)
+            case m.HandOver():
+                if message.job in self.calls:
+                    self.calls[message.job].hand_over(message.within)
             case m.Retire():
                 self._retire()
 
@@ -149,6 +157,7 @@ class AgentProcess:
             self._never_began(call, error)
             return
         self.say(m.Running(job=take.job.id))
+        options |= self._files.options(take.line, stored=call.hold is not None)
         call.begin(self._entrypoint(take), options)
 
     async def _without_line(self, call: AgentCall) -> None:
@@ -206,6 +215,10 @@ class AgentProcess:
 
     # --- what calls say ------------------------------------------------------------------------------------------------
 
+    def call_shows(self, call: AgentCall, text: str) -> None:
+        """See ``agent_call.Owner``."""
+        self.say(m.Shown(job=call.take.job.id, text=text))
+
     def call_failed(self, call: AgentCall, error: Exception) -> None:
         """See ``agent_call.Owner``."""
         self.say(m.Failed(job=call.take.job.id, error=f"{type(error).__name__}: {error}"))
@@ -215,12 +228,16 @@ class AgentProcess:
         self._spawn(self._close(call, reason))
 
     async def _close(self, call: AgentCall, reason: str) -> None:
+        given = reason == HANDED_OVER
         try:
-            await call.close(reason)
-        except AntiphonError as error:
+            await (call.let_go() if given else call.close(reason))
+            if call.stored and not given and self._store is not None:
+                await self._files.write_log(call.take.line, self._store)
+        except (AntiphonError, OSError) as error:
             logger.warning("call %s: its end could not be stored: %s", call.take.line, error)
-        self.calls.pop(call.take.job.id, None)
-        self.say(m.Gone(job=call.take.job.id, reason=reason))
+        id = call.take.job.id
+        self.calls.pop(id, None)
+        self.say(m.Released(job=id) if given else m.Gone(job=id, reason=reason))
         self._check_over()
 
     def _check_over(self) -> None:

@@ -21,10 +21,12 @@ MOST_BYTES = 16 * 1024 * 1024
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One line of JSON. ``end``: a session's id; ``drain``: take no more jobs; neither: what runs."""
+    """One line of JSON. ``end``: a session's id; ``drain``: take no more jobs; ``adopt``: go on with this session of the store, which its
+    worker has let go of; none of them: what runs."""
 
     end: str = ""
     drain: bool = False
+    adopt: str = ""
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -41,11 +43,13 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """``done``: what was asked was done."""
+    """``done``: what was asked was done. ``store``: names the store it keeps sessions in (empty: none). ``open``: it takes jobs."""
 
     worker: str
     sessions: list[Running]
     done: bool = False
+    store: str = ""
+    open: bool = False
 
 
 class Control:
@@ -64,13 +68,13 @@ class Control:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError):
+        with contextlib.suppress(OSError, AntiphonError, msgspec.MsgspecError, ValueError):
             ask = msgspec.json.decode(await reader.readline(), type=Ask)
-            writer.write(msgspec.json.encode(self._answer(ask)) + b"\n")
+            writer.write(msgspec.json.encode(await self._answer(ask)) + b"\n")
             await writer.drain()
         writer.close()
 
-    def _answer(self, ask: Ask) -> Answer:
+    async def _answer(self, ask: Ask) -> Answer:
         supervisor = self._supervisor
         now = asyncio.get_running_loop().time()
         sessions = [
@@ -94,7 +98,15 @@ class Control:
             if ask.end and ask.end in (session.id, session.job):
                 supervisor.end(session.job, "ended by the operator", drain=True)
                 done = True
-        return Answer(worker=supervisor.id, sessions=sessions, done=done)
+        if ask.adopt and supervisor.orphans is not None:
+            done = await supervisor.orphans.adopt(ask.adopt)
+        return Answer(
+            worker=supervisor.id,
+            sessions=sessions,
+            done=done,
+            store=supervisor.server.store_key,
+            open=supervisor.admission.load().open,
+        )
 
 
 async def ask_worker(path: Path, ask: Ask) -> Answer | None:

@@ -12,6 +12,14 @@ class WorkerCounts:
         """Sessions that another process went on with."""
         self.takeover_seconds = self.last_takeover = 0.0
         """From a process's death until another one ran the session: of all, of the last."""
+        self.handovers = 0
+        """Sessions that one process left to another."""
+        self.last_handover = 0.0
+        """Seconds between the two."""
+
+    def handed_over(self, seconds: float) -> None:
+        self.handovers += 1
+        self.last_handover = seconds
 
     def took_over(self, seconds: float) -> None:
         self.takeovers += 1

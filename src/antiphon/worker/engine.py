@@ -6,7 +6,7 @@ this worker's load, are the worker's answers.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -45,12 +45,14 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """The job is this worker's: where its room is, and the token to join it."""
+    """The job is this worker's: where its room is, and the token to join it. ``line``: a browser's call instead, whose line is
+    open in the media process; its leg's signals stay with the engine."""
 
     offer: JobOffer
     acceptance: Acceptance
     url: str
     token: str
+    line: str = ""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -76,8 +78,8 @@ class Worker(Protocol):
         """What was accepted did not come."""
         ...
 
-    def terminated(self, job: str) -> None:
-        """End this job."""
+    def terminated(self, job: str, reason: str = "job_terminated", *, drain: bool = False) -> None:
+        """End this job; ``drain``: after what is being said."""
         ...
 
     def running(self) -> list[str]:
@@ -106,4 +108,13 @@ class Engine(Protocol):
 
     async def aclose(self) -> None:
         """Leave the dispatcher."""
+        ...
+
+
+@runtime_checkable
+class Pages(Protocol):
+    """An engine whose callers have a page that shows what is said."""
+
+    def show(self, job: str, text: str) -> None:
+        """A message for the page of this job, as JSON."""
         ...

@@ -93,6 +93,8 @@ def _lines(server: Supervisor) -> Iterator[str]:
         ("jobs_taken_total", "counter", "Jobs taken since the start.", counts.taken),
         ("jobs_refused_total", "counter", "Jobs refused since the start.", server.admission.refused),
         ("jobs_failed_total", "counter", "Jobs that failed.", counts.failed),
+        ("handovers_total", "counter", "Sessions that one process left to another.", counts.handovers),
+        ("last_handover_seconds", "gauge", "From one process to the next, the last time.", counts.last_handover),
         ("process_deaths_total", "counter", "Agent processes that died with calls.", counts.died),
         ("takeovers_total", "counter", "Sessions that another process went on with.", counts.takeovers),
         ("takeover_seconds_total", "counter", "Until they ran again, all together.", round(counts.takeover_seconds, 3)),

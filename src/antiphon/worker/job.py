@@ -17,6 +17,7 @@ from antiphon.errors import ConfigurationError
 from antiphon.models.log import EventLog
 from antiphon.models.redaction import Redaction
 from antiphon.models.store import SessionLog
+from antiphon.session.closing import HANDED_OVER
 from antiphon.session.lanes import Lane
 from antiphon.session.resumption import Resumption
 from antiphon.session.services import Ownership, Services
@@ -69,6 +70,8 @@ class JobContext:
         self.metadata = metadata
         self.userdata = userdata if userdata is not None else {}
         self.session: AgentSession[Any] | None = None
+        self.started = asyncio.Event()
+        """Set when the entrypoint starts its session."""
         self.shutdown_reason = ""
         self._callbacks: list[Callable[..., Any]] = []
         self._released = False
@@ -117,6 +120,7 @@ class JobContext:
         if self.session is not None:
             raise ConfigurationError("This job has a session already.", hint="One JobContext serves one session.")
         self.session = session
+        self.started.set()
 
     async def _services(self, session: AgentSession[Any], record: bool | str) -> Services:
         runtime = import_module("antiphon.worker.runtime").default_runtime()
@@ -161,8 +165,10 @@ class JobContext:
         self._released = True
         if self._account is not None:
             self._account.stop()
-            if self.report_path:
-                self.report().write(self.report_path, self.redaction)
+        if self.session is not None and self.session.close_reason == HANDED_OVER:
+            return  # the job goes on in another process
+        if self._account is not None and self.report_path:
+            self.report().write(self.report_path, self.redaction)
         reason = self.session.close_reason if self.session is not None else self.shutdown_reason
         for callback in self._callbacks:
             try:

@@ -38,7 +38,7 @@ class JobRecord:
         self.line, self.media, self.durable = line, media, durable
         self.began = now
         self.child: AgentChild | None = None
-        self.running = self.resume = self.attach = self.safe = False
+        self.running = self.resume = self.attach = self.safe = self.browser = False
         self.ours = engine is not None
         """It is this worker's, not a session of the store that somebody else may get."""
         self.ending = ""
@@ -48,6 +48,8 @@ class JobRecord:
         self.takeovers = 0
         self.died: float | None = None
         """When its process did, while no other goes on with it."""
+        self.released: float | None = None
+        """When its process left it to another."""
         self._first_identity, self._epoch = identity, 1
 
     @classmethod
@@ -56,7 +58,7 @@ class JobRecord:
     ) -> JobRecord:
         """A new job."""
         offer = assignment.offer
-        return cls(
+        made = cls(
             offer,
             agent_name,
             engine,
@@ -64,11 +66,13 @@ class JobRecord:
             url=assignment.url,
             token=assignment.token,
             grants=grants_of(assignment.token) or agent_grants(offer.room),
-            line=f"{offer.id}-{uuid.uuid4().hex}",
+            line=assignment.line or f"{offer.id}-{uuid.uuid4().hex}",
             media=media,
             durable=durable,
             now=now,
         )
+        made.browser = made.attach = bool(assignment.line)
+        return made
 
     @classmethod
     def stored(cls, session: StoredSession, engine: Engine | None, *, now: float) -> JobRecord:
@@ -121,6 +125,7 @@ class JobRecord:
             durable=self.durable,
             safe=self.safe,
             about=self.about,
+            browser=self.browser,
         )
 
     def new_line(self, media: str, *, key: str, secret: str) -> str:

@@ -28,6 +28,11 @@ class MediaKeeper:
         self._starting = asyncio.Lock()
 
     @property
+    def plane(self) -> Any:
+        """This process's connection to it (``None``: there is no media process)."""
+        return self._plane
+
+    @property
     def pid(self) -> int:
         return int(self._plane.pid) if self._plane is not None else 0
 
@@ -59,6 +64,7 @@ class MediaKeeper:
         except AudioError:
             return
 
-    async def aclose(self) -> None:
+    async def aclose(self, *, stays: bool) -> None:
+        """End it. ``stays``: it goes on by itself until the last of its lines is over."""
         if self._plane is not None:
-            await self._plane.aclose()
+            await (self._plane.leave() if stays else self._plane.aclose())

@@ -49,25 +49,29 @@ class OrphanScan:
             for session in found:
                 self._consider(session)
 
-    def _consider(self, session: StoredSession) -> None:
+    async def adopt(self, id: str) -> bool:
+        """Go on with this session now, which its worker has let go of. False: it cannot. Raises ``StoreError``."""
+        found = [session for session in await self._store.sessions("orphaned") if session.id == id]
+        return bool(found) and self._consider(found[0], given=True)
+
+    def _consider(self, session: StoredSession, *, given: bool = False) -> bool:
         supervisor = self._supervisor
         known = {job.line for job in supervisor.jobs.values()}
         if session.id in known or session.remaining < -TOO_OLD or not self._ours(session):
-            return
+            return False
         engine = supervisor.engine_of(session.about["agent_name"])
         try:
             job = JobRecord.stored(session, engine, now=asyncio.get_running_loop().time())
         except (msgspec.MsgspecError, KeyError):
-            return
-        if job.offer.id not in supervisor.jobs and supervisor.pool.room() > 0:
-            supervisor.adopt(job)
+            return False
+        if job.offer.id in supervisor.jobs or not supervisor.pool.room():
+            return False
+        if given:
+            job.released, job.died = job.died, None
+        supervisor.adopt(job)
+        return True
 
     def _ours(self, session: StoredSession) -> bool:
-        """A job of an entrypoint that this worker has, on its LiveKit server."""
-        about = session.about
-        named = about.get("agent_name") in self._supervisor.server.entrypoints
-        return named and _host(about.get("url", "")) == _host(self._supervisor.livekit.url)
-
-
-def _host(url: str) -> str:
-    return url.partition("://")[2].rstrip("/").lower()
+        """A job of an entrypoint that this worker has, from where its jobs come."""
+        named = session.about.get("agent_name") in self._supervisor.server.entrypoints
+        return named and self._supervisor.dispatch.serves(session)

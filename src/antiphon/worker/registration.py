@@ -36,8 +36,8 @@ class Registration:
     def withdrawn(self, offer: JobOffer) -> None:
         self._supervisor.admission.settled(offer)
 
-    def terminated(self, job: str) -> None:
-        self._supervisor.end(job, "job_terminated")
+    def terminated(self, job: str, reason: str = "job_terminated", *, drain: bool = False) -> None:
+        self._supervisor.end(job, reason, drain=drain)
 
     def running(self) -> list[str]:
         return [id for id, job in self._supervisor.jobs.items() if job.engine is self.engine]

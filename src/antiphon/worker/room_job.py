@@ -74,13 +74,15 @@ def room_leg(assignment: Assignment) -> LegSpec:
 
 
 class RoomLine:
-    """The line of one room, between the user's lane and the core's. ``on_lost``: see ``EarlyLine``."""
+    """The line of one room, between the user's lane and the core's. ``server``: address, key and secret of the LiveKit server.
+    ``on_lost``: see ``EarlyLine``."""
 
     def __init__(
         self,
         id: str,
         assignment: Assignment,
         *,
+        server: tuple[str, str, str],
         plane: PlaneLink,
         core: Lane,
         user: Lane,
@@ -88,6 +90,7 @@ class RoomLine:
     ) -> None:
         self.room = Room(assignment.offer.room, self.send)
         self._core, self._user = core, user
+        self._job, self._server = assignment.offer, server
         self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._closed, on_lost=on_lost)
         self.leg = room_leg(assignment)
 
@@ -103,6 +106,11 @@ class RoomLine:
     def close(self) -> None:
         """Leave it, where no session has taken the line over; on the core's lane."""
         self.line.close()
+
+    def context(self, **options: Any) -> RoomJobContext:
+        """For the entrypoint."""
+        options = {"id": self.line.line, "leg": self.leg, "plane": self.line, **options}
+        return RoomJobContext(self._job, self.room, self, self._server, metadata=self._job.metadata, **options)
 
     def send(self, message: AnyToRoom) -> None:
         """From the user's lane to the connection."""

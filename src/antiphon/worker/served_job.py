@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from antiphon.errors import AntiphonError, SessionClosedError
+from antiphon.session.closing import HANDED_OVER
 from antiphon.worker.job import JobContext
 
 Entrypoint = Callable[[JobContext], Awaitable[None]]
@@ -67,6 +68,22 @@ class ServedJob:
         except Exception:
             logger.exception("call %s did not close cleanly", self.context.id)
         self._tell_gone(self._reason)
+
+    async def hand_over(self, within: float) -> None:
+        """Leave it to another process (see ``AgentSession.hand_over``): then ``gone`` is told ``HANDED_OVER``."""
+        context, task = self.context, self._task
+        if task is None:
+            return
+        starts = asyncio.ensure_future(context.started.wait())
+        await asyncio.wait({task, starts}, return_when=asyncio.FIRST_COMPLETED)
+        starts.cancel()
+        if task.done() or context.session is None:
+            return
+        with suppress(SessionClosedError):
+            if await context.session.hand_over(within=within):
+                self._reason, self._cancelled = HANDED_OVER, True
+                task.cancel()
+                context.session.let_go()
 
     def end(self, reason: str, drain: bool = False) -> None:
         """End the session, or the entrypoint that has none yet. ``drain``: what is being said first."""

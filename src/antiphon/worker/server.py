@@ -11,7 +11,7 @@ import msgspec
 from antiphon.errors import ConfigurationError
 from antiphon.worker.engine import Acceptance, JobOffer, Refusal
 from antiphon.worker.served_job import Entrypoint
-from antiphon.worker.store_choice import StoreChoice, check_store
+from antiphon.worker.store_choice import StoreChoice, check_store, store_file
 
 OnRequest = Callable[[JobOffer], Acceptance | Refusal | Awaitable[Acceptance | Refusal | None] | None]
 DRAIN_WITHIN = 3600.0
@@ -28,6 +28,13 @@ class LiveKitServer(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"LiveKitServer({self.url!r})"
+
+    @classmethod
+    def known(cls, url: str = "", key: str = "", secret: str = "") -> LiveKitServer | None:
+        """As ``from_environment``; ``None`` where neither says anything of a server. Raises ``ConfigurationError`` where they say a
+        part."""
+        said = any((url, key, secret)) or bool(os.environ.get("LIVEKIT_URL", "").strip())
+        return cls.from_environment(url, key, secret) if said else None
 
     @classmethod
     def from_environment(cls, url: str = "", key: str = "", secret: str = "") -> LiveKitServer:
@@ -109,6 +116,11 @@ class AgentServer:
             )
         if self.store is not None:
             check_store(self.store)
+
+    @property
+    def store_key(self) -> str:
+        """Names the file that sessions are kept in, the same in all processes; empty where it is none."""
+        return store_file(self.store) if self.store is not None else ""
 
     @property
     def sessions_a_process(self) -> int:

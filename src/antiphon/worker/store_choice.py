@@ -33,6 +33,11 @@ def open_store(choice: StoreChoice) -> SessionStore:
     return choice
 
 
+def store_file(choice: StoreChoice) -> str:
+    """The absolute path of its file; empty where it is an object that the program made."""
+    return str(_path(os.fspath(choice)).resolve()) if isinstance(choice, str | os.PathLike) else ""
+
+
 HINT = "Write store='sqlite:///calls.db' (sqlite:////var/lib/calls.db for an absolute path), a path, or pass a SessionStore."
 
 

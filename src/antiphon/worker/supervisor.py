@@ -12,7 +12,6 @@ import shutil
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from antiphon.errors import AntiphonError, ConfigurationError, StoreError
@@ -23,13 +22,14 @@ from antiphon.worker.admission import Admission
 from antiphon.worker.agent_child import AgentChild
 from antiphon.worker.agent_pool import AgentPool
 from antiphon.worker.counts import WorkerCounts
-from antiphon.worker.engine import Assignment, Engine
+from antiphon.worker.dispatch import Dispatch
+from antiphon.worker.engine import Assignment, Engine, Pages
+from antiphon.worker.hand_overs import HandOvers
 from antiphon.worker.job_record import JobRecord
 from antiphon.worker.media_keeper import MediaKeeper
 from antiphon.worker.orphan_scan import OrphanScan
 from antiphon.worker.registration import Registration
-from antiphon.worker.room_guest import remove_participant
-from antiphon.worker.server import AgentServer, LiveKitServer
+from antiphon.worker.server import AgentServer
 from antiphon.worker.store_choice import open_store
 from antiphon.worker.watchdog import LOOK_EVERY, Watchdog
 
@@ -42,6 +42,8 @@ CLOSE_WITHIN = 10.0
 """Seconds that calls have to end when they are ended."""
 CRASH_LOOP = "crash loop"
 """Why a session ended that made one process after the other crash."""
+LINE_LOST = "line lost"
+"""Why one ended whose caller cannot be reached any more."""
 
 Progress = Callable[[str, str, float], object]
 
@@ -50,11 +52,11 @@ class Supervisor:
     """``start``, then ``drain``, then ``aclose``. ``user``: the lane of ``on_request``. ``progress``: told of models that are loaded: kind, name,
     seconds (negative: now)."""
 
-    def __init__(self, server: AgentServer, livekit: LiveKitServer, user: Lane, progress: Progress) -> None:
+    def __init__(self, server: AgentServer, dispatch: Dispatch, user: Lane, progress: Progress) -> None:
         if not server.entrypoints:
             raise ConfigurationError("This server has no entrypoint.", hint="Decorate one with @server.rtc_session().")
         server.check()
-        self.server, self.livekit = server, livekit
+        self.server, self.dispatch = server, dispatch
         self.id = f"worker-{uuid.uuid4().hex[:12]}"
         """Owner of its sessions in the store."""
         self.jobs: dict[str, JobRecord] = {}
@@ -73,11 +75,13 @@ class Supervisor:
         self.fault: ConfigurationError | None = None
         """Why it cannot go on."""
         self.store: SessionStore | None = None
+        self.orphans: OrphanScan | None = None
         self._progress = progress
         self._watchdog = Watchdog(server.hang_timeout, server.memory_limit)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._engines: list[asyncio.Future[Any]] = []
         self._changed = asyncio.Event()
+        self.hand_overs = HandOvers(self)
 
     @property
     def ready(self) -> bool:
@@ -95,24 +99,25 @@ class Supervisor:
         if self.server.store is not None:
             self.store = open_store(self.server.store)
         self.pool.fill()
-        engine = import_module("antiphon.worker.livekit_engine").LiveKitEngine
-        at = self.livekit
-        for name in self.server.entrypoints:
-            make = lambda worker, name=name: engine(worker, url=at.url, key=at.key, secret=at.secret, agent_name=name)  # noqa: E731
-            registration = Registration(self, name, make)
+        for name in self.dispatch.names(self.server.entrypoints):
+            registration = Registration(self, name, self.dispatch.engine)
             self.registrations.append(registration)
             self._engines.append(self._spawn(self._run(registration.engine)))
         await self.media.start()
+        self.dispatch.start(self.media.plane)
         self._spawn(self.admission.meter.run())
         self._spawn(self._watch())
         if self.store is not None:
-            self._spawn(OrphanScan(self, self.store).run())
+            self.orphans = OrphanScan(self, self.store)
+            self._spawn(self.orphans.run())
         self.changed()
 
     async def drain(self) -> None:
-        """Take no more jobs, and wait for those that run, at most ``drain_timeout`` seconds."""
+        """Take no more jobs; hand those over that another worker can go on with, and wait for the others, at most ``drain_timeout``
+        seconds."""
         self.admission.draining = True
         self.changed()
+        await self.hand_overs.to_another_worker()
         await self._until_idle(self.server.drain_timeout)
 
     async def aclose(self) -> None:
@@ -129,10 +134,11 @@ class Supervisor:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.media.aclose()
+        await self.media.aclose(stays=self.hand_overs.left)
         if self.store is not None:
             await self.store.aclose()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.hand_overs.left:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _until_idle(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -179,6 +185,7 @@ class Supervisor:
             if not self.media.alive:
                 try:
                     await self.media.start()
+                    self.dispatch.start(self.media.plane)
                     self._give_waiting()
                 except AntiphonError as error:
                     logger.error("%s", error)
@@ -201,14 +208,15 @@ class Supervisor:
         self.counts.taken += 1
         registration.engine.report(job.offer.id, "running")
         self.admission.settled(assignment.offer)
-        logger.info("job %s in room %s", job.offer.id, job.offer.room)
-        self._give(job)
+        logger.info("job %s%s", job.offer.id, f" in room {job.offer.room}" if job.offer.room else "")
+        self.give(job)
 
     def adopt(self, job: JobRecord) -> None:
         """Go on with a session of a supervisor that is gone."""
         self.jobs[job.offer.id] = job
-        logger.warning("session %s has no owner any more: it is taken over", job.line)
-        self._give(job)
+        if job.released is None:
+            logger.warning("session %s has no owner any more: it is taken over", job.line)
+        self.give(job)
 
     def engine_of(self, agent_name: str) -> Engine | None:
         """Who speaks with the dispatcher for jobs of this name."""
@@ -225,7 +233,7 @@ class Supervisor:
         else:
             job.child.send(m.End(job=id, reason=reason, drain=drain))
 
-    def _give(self, job: JobRecord) -> None:
+    def give(self, job: JobRecord) -> None:
         """To a process that has room for it; to the next that has, where there is none now."""
         if not self.media.alive:
             job.child = None
@@ -247,7 +255,7 @@ class Supervisor:
 
     def _give_waiting(self) -> None:
         for job in [job for job in self.jobs.values() if job.child is None]:
-            self._give(job)
+            self.give(job)
 
     def _over(self, job: JobRecord, reason: str) -> None:
         self.jobs.pop(job.offer.id, None)
@@ -268,7 +276,7 @@ class Supervisor:
         child.jobs.discard(job.offer.id)
         if not child.jobs:
             child.alone = False
-            if self.server.isolation == "process":
+            if child.old or self.server.isolation == "process":
                 child.retire()
         self._fill()
 
@@ -282,26 +290,36 @@ class Supervisor:
                 logger.error("an agent process cannot start: %s", message.message)
             case m.Ready():
                 self._give_waiting()
+                if not child.old:
+                    self.hand_overs.retire_old()
                 self.changed()
-            case m.Running() | m.NoLine() | m.Failed() | m.Gone():
+            case m.Running() | m.NoLine() | m.Shown() | m.Failed() | m.Released() | m.Gone():
                 job = self.jobs.get(message.job)
                 if job is not None and job.child is child:
                     self._about(job, message)
             case _:
                 return
 
-    def _about(self, job: JobRecord, message: m.Running | m.NoLine | m.Failed | m.Gone) -> None:
+    def _about(self, job: JobRecord, message: m.Running | m.NoLine | m.Shown | m.Failed | m.Released | m.Gone) -> None:
         match message:
             case m.Running():
                 job.running = job.ours = True
                 if job.died is not None:
                     self._taken_over(job)
+                elif job.released is not None:
+                    self.hand_overs.arrived(job)
             case m.NoLine():
                 self._leave(job)
-                self._by_a_new_line(job)
-                self._give(job)
+                if self._by_a_new_line(job):
+                    self.give(job)
+            case m.Shown():
+                if isinstance(job.engine, Pages):
+                    job.engine.show(job.offer.id, message.text)
             case m.Failed():
                 job.failed = job.failed or message.error
+            case m.Released():
+                self._leave(job)
+                self._spawn(self.hand_overs.released(job))
             case m.Gone():
                 if job.safe:
                     job.failed = job.failed or CRASH_LOOP
@@ -316,10 +334,14 @@ class Supervisor:
         self.counts.took_over(seconds)
         logger.warning("session %s goes on in process %d after %.2f s", job.line, job.child.pid, seconds)
 
-    def _by_a_new_line(self, job: JobRecord) -> None:
-        """Its old line is gone: it joins its room anew, and who it was there before leaves."""
-        before = job.new_line(self.media.path, key=self.livekit.key, secret=self.livekit.secret)
-        self._spawn(remove_participant(self.livekit, job.offer.room, before))
+    def _by_a_new_line(self, job: JobRecord) -> bool:
+        """Its old line is gone. False: the call is over with it."""
+        beside = self.dispatch.rejoin(job, self.media.path)
+        if beside is None:
+            self._spawn(self._give_up(job, LINE_LOST))
+            return False
+        self._spawn(beside)
+        return True
 
     # --- when one dies -------------------------------------------------------------------------------------------------
 
@@ -339,9 +361,8 @@ class Supervisor:
     def _orphaned(self, job: JobRecord, now: float) -> None:
         job.attach = bool(job.media)
         if not job.running:
-            if not job.attach:
-                job.new_line(self.media.path, key=self.livekit.key, secret=self.livekit.secret)
-            self._crashed(job, now)
+            if job.attach or self._by_a_new_line(job):
+                self._crashed(job, now)
             return
         if not job.durable:
             job.failed = "The agent's process died. With a store, another one would have gone on."
@@ -361,12 +382,12 @@ class Supervisor:
             logger.error("session %s made process after process crash: it is served by the safe entrypoint", job.line)
             self.counts.crash_looped += 1
             job.safe = True
-        if not job.attach and job.resume:
-            self._by_a_new_line(job)
-        self._give(job)
+        if job.attach or not job.resume or self._by_a_new_line(job):
+            self.give(job)
 
     async def _give_up(self, job: JobRecord, reason: str) -> None:
-        """No process has it, and none shall: nobody else may go on with it either."""
+        """Nothing more can be done for it: no process has it, and none shall, nor may anybody else go on with it."""
+        job.failed = job.failed or reason
         if self.store is not None and job.durable:
             with suppress(StoreError):
                 lease = await self.store.claim(job.line, owner=self.id, ttl=3.0)

@@ -1,0 +1,56 @@
+"""The files that a worker leaves of each call, where it is asked to: event log, report, recording."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from antiphon.errors import ConfigurationError
+from antiphon.models.store import SessionStore
+
+
+class CallFiles:
+    """``folder``: where to (``None``: nowhere). Each file is named after its session."""
+
+    def __init__(self, folder: Path | None, *, record: bool = False) -> None:
+        self._folder, self._record = folder, record
+
+    def make(self) -> None:
+        """Make the folder. Raises ``ConfigurationError``."""
+        if self._folder is None:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder {self._folder} cannot be made: {error.strerror}.", hint="Choose another by --log."
+            ) from error
+
+    def options(self, session: str, *, stored: bool) -> dict[str, Any]:
+        """For the ``JobContext``. ``stored``: its log goes to a store; ``write_log`` copies it."""
+        if self._folder is None:
+            return {}
+        stem = self._folder / session
+        made: dict[str, Any] = {"report": f"{stem}.json"}
+        if self._record:
+            made["record"] = f"{stem}.wav"
+        if not stored:
+            made["log"] = f"{stem}.jsonl"
+        return made
+
+    async def write_log(self, session: str, store: SessionStore) -> None:
+        """The whole log out of the store, whoever wrote which part. Raises ``StoreError``, ``OSError``."""
+        if self._folder is None:
+            return
+        stored = await store.read(session)
+        lines = [stored.header, *stored.entries]
+        path = self._folder / f"{session}.jsonl"
+        await asyncio.get_running_loop().run_in_executor(None, _write, path, lines)
+
+
+def _write(path: Path, lines: list[Any]) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
