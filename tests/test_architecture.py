@@ -72,6 +72,7 @@ BY_NAME = {
     "transport/__init__.py": "the transport that a LegSpec names",
     "wire/resolve.py": "the provider that a model string names",
     "wire/llm_service.py": "the codec that a provider's row names",
+    "transport/livekit/noise.py": "the user's own noise cancelling, which runs in the media process",
     "local/runtime.py": "optional runtimes of the local models",
 }
 """Files outside the composers that may import a module of Antiphon by its name at run time, and why."""

@@ -99,8 +99,13 @@ if TYPE_CHECKING:
     from antiphon.worker.engine import Acceptance as Acceptance
     from antiphon.worker.engine import JobOffer as JobOffer
     from antiphon.worker.engine import Refusal as Refusal
+    from antiphon.worker.engine import WorkerPermissions as WorkerPermissions
     from antiphon.worker.job import JobContext as JobContext
     from antiphon.worker.room_job import RoomJobContext as RoomJobContext
+    from antiphon.worker.room_options import AudioInputOptions as AudioInputOptions
+    from antiphon.worker.room_options import RoomOptions as RoomOptions
+    from antiphon.worker.room_options import TextInputEvent as TextInputEvent
+    from antiphon.worker.room_options import TextInputOptions as TextInputOptions
     from antiphon.worker.server import AgentServer as AgentServer
 
 _HOMES = {
@@ -190,8 +195,13 @@ _HOMES = {
     "Acceptance": "worker.engine",
     "JobOffer": "worker.engine",
     "Refusal": "worker.engine",
+    "WorkerPermissions": "worker.engine",
     "JobContext": "worker.job",
+    "AudioInputOptions": "worker.room_options",
     "RoomJobContext": "worker.room_job",
+    "RoomOptions": "worker.room_options",
+    "TextInputEvent": "worker.room_options",
+    "TextInputOptions": "worker.room_options",
     "AgentServer": "worker.server",
 }
 

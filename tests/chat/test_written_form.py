@@ -29,7 +29,8 @@ def everything() -> ChatContext:
         [
             ChatMessage(id="i", role="system", text="Be kind.", cache_breakpoint=True),
             ConversationSummary(id="s", text="They want a cake.", created_at=0.5),
-            ChatMessage(id="u", role="user", text="This\none?", media=[picture], media_at=[4], confidence=0.9, created_at=1.0),
+            ChatMessage(id="u", role="user", text="This\none?", media=[picture], media_at=[4], confidence=0.9, created_at=1.0,
+                        speaker_id="anna"),
             FunctionCall(
                 id="f", call_id="c", name="look", arguments='{"a":1}', group_id="reply.1",
                 extra={"google": {"thought_signature": "c2ln"}}, created_at=2.0,

@@ -23,7 +23,9 @@ def frame(at: float, speech: bool) -> AudioFrame:
 class Ears:
     """A Hearing around ``node``, fed by hand."""
 
-    def __init__(self, node: Node, partials: bool = True) -> None:
+    def __init__(
+        self, node: Node, partials: bool = True, who_spoke: Callable[[float, float], str] | None = None
+    ) -> None:
         lane = Lane(asyncio.get_running_loop())
         self.events: list[Event] = []
         self.hearing = Hearing(
@@ -34,6 +36,7 @@ class Ears:
             session_time=lambda at: at,
             on_partial=lambda text: None,
             partials=partials,
+            who_spoke=who_spoke,
         )
         self.at = 0.0
 
@@ -237,5 +240,26 @@ def test_another_recogniser_takes_over_without_losing_words() -> None:
         await ears.hearing.aclose()
         assert heard[0] == 0.0
         assert len(heard) >= 49
+
+    run(main())
+
+
+def test_words_are_told_with_who_said_them() -> None:
+    async def node(audio: Inlet[AudioFrame]) -> AsyncIterator[STTEvent]:
+        async for frame in audio:
+            if round(frame.at, 2) == 0.5:
+                yield STTEvent(kind="partial", text="one")
+                yield STTEvent(kind="final", text="One.", end=0.5)
+            if round(frame.at, 2) == 1.0:
+                yield STTEvent(kind="final", text="Two.", end=1.0)
+                yield STTEvent(kind="final", text="Three.", end=1.0, speaker="C")
+
+    async def main() -> None:
+        ears = Ears(node, who_spoke=lambda since, until: "anna" if since < 0.25 else "ben")
+        ears.hearing.start()
+        await ears.hears(1.2)
+        await ears.hearing.aclose()
+        assert [event.speaker for event in ears.of(Partial)][:1] == ["anna"]  # type: ignore[attr-defined]
+        assert [event.speaker for event in ears.of(Final)] == ["anna", "ben", "C"]  # type: ignore[attr-defined]
 
     run(main())

@@ -125,3 +125,23 @@ def test_a_leg_that_takes_no_signals_counts_them_and_one_that_cannot_open_says_s
         await plane.aclose()
 
     virtual.run(call())
+
+
+def test_what_somebody_said_who_is_not_meant_is_forgotten() -> None:
+    async def call(*, sound_only: bool) -> list[Any]:
+        page = Page(AnsweringLeg(tone(1.0, EAR_RATE)))
+        await asyncio.sleep(1.5)
+        page.line.forget(sound_only=sound_only)
+        await asyncio.sleep(0.5)
+        kept: list[Any] = []
+        page.line.subscribe("job", kept.extend)
+        await asyncio.sleep(0)
+        await page.plane.aclose()
+        return kept
+
+    for sound_only in (True, False):
+        kept = virtual.run(call(sound_only=sound_only))
+        assert any(isinstance(message, LineUp) for message in kept) == sound_only
+        assert not any(isinstance(message, VadEdge) for message in kept)
+        heard = sum(message.frame.samples for message in kept if isinstance(message, MicAudio))
+        assert 0.4 * EAR_RATE < heard < 0.6 * EAR_RATE, "what is said from then on counts"

@@ -53,6 +53,12 @@ class Outbox:
         self._mic.clear()
         return messages
 
+    def drop(self, kinds: tuple[type[FromPlane], ...]) -> None:
+        """Forget what waits of these kinds."""
+        self._messages = deque(message for message in self._messages if not isinstance(message, kinds))
+        if MicAudio in kinds:
+            self._mic.clear()
+
     def withdraw(self, line: str) -> list[FromPlane]:
         """Everything that waits of one line, oldest first: it goes to somebody else."""
         messages = [message for message in self._messages if message is not None and message.line == line]

@@ -34,6 +34,9 @@ class ChatMessage(msgspec.Struct, tag="message", tag_field="type", kw_only=True)
     cache_breakpoint: bool = False
     """A prompt is the same up to here from request to request: services that are told so cache it."""
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
+    speaker_id: str = ""
+    """Who of several people said most of a user message, where that is known: a participant's identity, or the recogniser's
+    label."""
 
     @property
     def content(self) -> list[Content]:

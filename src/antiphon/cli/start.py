@@ -124,5 +124,5 @@ async def _supervise(server: AgentServer, livekit: LiveKitServer | None, options
         waits=True,
         health=(options.health_host, options.health_port),
     )
-    dispatch = BrowserDispatch(page.settings(), page.listen) if livekit is None else RoomDispatch(livekit)
+    dispatch = BrowserDispatch(page.settings(), page.listen) if livekit is None else RoomDispatch(livekit, server.permissions)
     return await supervise(server, dispatch, screen, manner)

@@ -34,7 +34,8 @@ IN_DOUBT = "It is not known whether this took effect: the process that ran it is
 
 
 class Message(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
-    """``in_flight``: the agent is saying it right now (prompt view only). ``modality``: how the user put it."""
+    """``in_flight``: the agent is saying it right now (prompt view only). ``modality``: how the user put it. ``speaker``: who of
+    several did, where that is known."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -46,6 +47,7 @@ class Message(msgspec.Struct, tag="message", tag_field="type", kw_only=True):
     in_flight: bool = False
     media: tuple[str, ...] = ()
     modality: Literal["audio", "text"] = "audio"
+    speaker: str = ""
 
 
 class Call(msgspec.Struct, tag="function_call", tag_field="type", kw_only=True):
@@ -133,7 +135,7 @@ def _turn(to: Conversation, fact: TurnCommitted) -> None:
     for item in reversed(to.items):
         if item.id == fact.item and isinstance(item, Message):  # the caller went on: the same turn, longer
             item.text, item.confidence, item.media = fact.text, fact.confidence, item.media + fact.media
-            item.modality = fact.modality
+            item.modality, item.speaker = fact.modality, item.speaker or fact.speaker
             to.version += 1
             return
     to._place(
@@ -145,6 +147,7 @@ def _turn(to: Conversation, fact: TurnCommitted) -> None:
             confidence=fact.confidence,
             media=fact.media,
             modality=fact.modality,
+            speaker=fact.speaker,
         )
     )
 

@@ -126,10 +126,11 @@ class Partial(Event, frozen=True, kw_only=True, tag="stt.partial"):
     segment: str
     revision: int
     text: str
+    speaker: str = ""
 
 
 class Final(Event, frozen=True, kw_only=True, tag="stt.final"):
-    """``at``: when the segment's speech ended."""
+    """``at``: when the segment's speech ended. ``speaker``: identity or label of who says it, where known."""
 
     segment: str
     revision: int
@@ -137,6 +138,7 @@ class Final(Event, frozen=True, kw_only=True, tag="stt.final"):
     at: float
     language: str = ""
     confidence: float = 1.0
+    speaker: str = ""
 
 
 class SttLost(Event, frozen=True, kw_only=True, tag="stt.lost"):
@@ -167,6 +169,7 @@ class Typed(Event, frozen=True, kw_only=True, tag="turn.typed"):
     reply: bool = True
     media: tuple[str, ...] = ()
     """Names of the pictures and sounds that come with the text; the shell has them."""
+    speaker: str = ""
 
 
 class CommitTurn(Event, frozen=True, kw_only=True, tag="turn.commit"):
@@ -369,8 +372,7 @@ class ToolReturned(Event, frozen=True, kw_only=True, tag="tool.returned"):
 
 
 class ToolProgress(Event, frozen=True, kw_only=True, tag="tool.progress"):
-    """``tell``: the model is to know, now: the call's step goes on with this as its output for the time being, and what
-    the tool returns comes as a further output."""
+    """``tell``: the model knows it now, as the call's output so far; what the tool returns comes as a further one."""
 
     op: Op
     message: str
@@ -378,8 +380,7 @@ class ToolProgress(Event, frozen=True, kw_only=True, tag="tool.progress"):
 
 
 class FloorAsked(Event, frozen=True, kw_only=True, tag="floor.asked"):
-    """``ctx.foreground()``: the tool ``op`` wants the floor when nobody speaks. ``ask``: id that the ``floor`` notice
-    repeats, and that its speeches carry."""
+    """``ctx.foreground()``: the tool ``op`` wants the floor. ``ask``: id in the ``floor`` notice and its speeches."""
 
     op: Op
     ask: str
@@ -466,8 +467,7 @@ class AgentReconfigured(Event, frozen=True, kw_only=True, tag="agent.reconfigure
 
 
 class PolicyChanged(Event, frozen=True, kw_only=True, tag="policy.changed"):
-    """``session.update_options`` or ``agent.turn_handling`` changed what holds from now on, for ``agent`` (empty: the
-    current one)."""
+    """``session.update_options`` or ``agent.turn_handling`` changed what holds for ``agent`` (empty: this one)."""
 
     policy: SessionPolicy
     agent: str = ""

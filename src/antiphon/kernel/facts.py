@@ -36,7 +36,8 @@ class LegLeft(Fact, frozen=True, kw_only=True, tag="leg.left"):
 
 class TurnCommitted(Fact, frozen=True, kw_only=True, tag="turn.committed"):
     """The caller's turn is part of the conversation as message ``item``. ``text`` is what the hook left of it. ``media``:
-    names of pictures and sounds with it; what they show stays with the process."""
+    names of pictures and sounds with it; what they show stays with the process. ``speaker``: who said most of it, where that
+    is known."""
 
     turn: int
     item: str
@@ -48,6 +49,7 @@ class TurnCommitted(Fact, frozen=True, kw_only=True, tag="turn.committed"):
     language: str = ""
     probability: float | None = None
     media: tuple[str, ...] = ()
+    speaker: str = ""
 
 
 class TurnDropped(Fact, frozen=True, kw_only=True, tag="turn.dropped"):

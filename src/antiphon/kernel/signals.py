@@ -102,6 +102,7 @@ class TurnEnded(Signal, frozen=True):
     speech: str = ""
     asks: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
+    speaker: str = ""
 
 
 class TurnReady(Signal, frozen=True):
@@ -289,8 +290,7 @@ class TaskBegan(Signal, frozen=True):
 
 
 class TaskOver(Signal, frozen=True):
-    """The sub-dialogue of ``agent`` is over: the agent that was left goes on. ``op``: of the tool or hook that awaited it,
-    if it still runs."""
+    """The sub-dialogue of ``agent`` is over: the agent below goes on. ``op``: of the tool or hook that awaits it, if any."""
 
     agent: str
     op: Op | None

@@ -59,6 +59,7 @@ class Heard(msgspec.Struct):
     confidence: float = 1.0
     language: str = ""
     at: float = 0.0
+    speaker: str = ""
 
 
 class Spoken(msgspec.Struct):
@@ -133,6 +134,14 @@ def unheard_since(state: TurnState) -> float:
     before = state.last.ended if state.last is not None else 0.0
     finals = [heard.at for heard in state.heard.values() if heard.final]
     return max(before, *finals, 0.0) if finals else max(before, state.started - PRE_ROLL)
+
+
+def speaker_of(state: TurnState) -> str:
+    """Who said most of the words; nobody where that is not known."""
+    words: dict[str, int] = {}
+    for heard in state.heard.values():
+        words[heard.speaker] = words.get(heard.speaker, 0) + len(heard.text.split())
+    return max(words, key=lambda who: words[who], default="")
 
 
 def whole_text(state: TurnState) -> str:

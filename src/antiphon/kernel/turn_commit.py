@@ -45,6 +45,7 @@ def on_ready(state: TurnState, signal: TurnReady, view: KernelState, out: Out) -
             language=ended.language,
             probability=ended.probability,
             media=ended.media + signal.media,
+            speaker=ended.speaker,
         )
     )
     out.signal(

@@ -37,6 +37,7 @@ from antiphon.kernel.turn import (
     learn,
     missing,
     move,
+    speaker_of,
     text_of,
     user_is,
     whole_text,
@@ -146,7 +147,7 @@ def finish(state: TurnState, view: KernelState, out: Out) -> None:
         drop(state, "backchannel", out)
         return
     turn, item, started = state.turn, f"turn.{state.turn}", state.started
-    joins = state.joins
+    speaker, joins = speaker_of(state), state.joins
     if joins is not None and overlap.still_joins(joins, view):
         learn(state, started - joins.ended, view)
         turn, item, started, text = joins.turn, joins.item, joins.started, f"{joins.text} {text}"
@@ -155,7 +156,7 @@ def finish(state: TurnState, view: KernelState, out: Out) -> None:
     out.signal(
         TurnEnded(
             turn, item, text, started=started, ended=state.last_speech, confidence=confidence, language=language,
-            probability=state.score, reply=state.ask_reply, asks=tuple(state.asks),
+            probability=state.score, reply=state.ask_reply, asks=tuple(state.asks), speaker=speaker,
         )
     )  # fmt: skip
     state.last = Spoken(turn, item, text, started, state.last_speech)
@@ -246,7 +247,7 @@ def on_typed(state: TurnState, event: Typed, view: KernelState, out: Out) -> Non
     out.signal(
         TurnEnded(
             turn, f"turn.{turn}", text, modality="text", started=out.now, ended=out.now, reply=event.reply,
-            speech=event.speech, media=event.media,
+            speech=event.speech, media=event.media, speaker=event.speaker,
         )
     )  # fmt: skip
     state.last = None

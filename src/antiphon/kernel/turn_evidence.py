@@ -160,12 +160,12 @@ def on_words(state: TurnState, event: Partial | Final, view: KernelState, out: O
             state.due = False
     state.heard[event.segment] = Heard(
         text, final, event.revision, getattr(event, "confidence", 1.0), getattr(event, "language", ""),
-        getattr(event, "at", 0.0),
+        getattr(event, "at", 0.0), event.speaker,
     )  # fmt: skip
     now_text = text_of(state)
     out.notify(
         "user_input_transcribed", text=text, final=final, turn=state.turn, segment=event.segment,
-        language=getattr(event, "language", ""),
+        language=getattr(event, "language", ""), speaker=event.speaker,
     )  # fmt: skip
     if not same_words(before, now_text):
         floor(out, FLOOR)

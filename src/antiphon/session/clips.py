@@ -39,7 +39,7 @@ RENDER_TIMEOUT = 30.0
 
 async def render_clips(shell: Shell, texts: dict[str, str]) -> None:
     """Synthesise each text once and hand it to the plane; ``dead_man`` is the filler once more, for the plane itself."""
-    tts = shell.bound.tts
+    tts = shell.bound.tts if shell.services.sounds else None
     if tts is None:
         return
     home = shell.lane if tts.on_core else shell.user_lane

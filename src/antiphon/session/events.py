@@ -32,9 +32,12 @@ class AgentStateChangedEvent(SessionEvent, frozen=True, kw_only=True):
 
 
 class UserInputTranscribedEvent(SessionEvent, frozen=True, kw_only=True):
+    """``speaker_id``: who says it, where that is known: a participant's identity, or the recogniser's label."""
+
     transcript: str
     is_final: bool
     language: str = ""
+    speaker_id: str = ""
 
 
 class AgentTranscriptEvent(SessionEvent, frozen=True, kw_only=True):

@@ -26,6 +26,8 @@ DEAF_AFTER = 3.0
 nothing before its final."""
 DEAF_LEAST = 0.5
 """Seconds of speech that a recogniser without partials may leave unanswered: a cough."""
+JUST_NOW = 1.5
+"""Seconds back from the newest sound whose speaker is the one of a partial."""
 RETRIES = (0.1, 0.3, 1.0, 2.0, 4.0)
 PROVIDER_TURNS: dict[str, Literal["start", "likely", "end"]] = {
     "turn_start": "start",
@@ -37,7 +39,8 @@ PROVIDER_TURNS: dict[str, Literal["start", "likely", "end"]] = {
 class Hearing:
     """``node``: makes the STT node's stream from an audio stream. ``partials``: it speaks while the caller does. ``metered``: its
     audio is accounted for here. ``post``: events to the kernel. ``session_time``: from the capture clock to session time.
-    ``count``: losses by name. ``names``: what the names of segments begin with, so that no two owners of a session share one."""
+    ``count``: losses by name. ``names``: what the names of segments begin with, so that no two owners of a session share one.
+    ``who_spoke``: see ``Services``."""
 
     def __init__(
         self,
@@ -52,10 +55,12 @@ class Hearing:
         metered: bool = False,
         count: Callable[[str, int], None] = lambda name, number: None,
         names: str = "",
+        who_spoke: Callable[[float, float], str] | None = None,
     ) -> None:
         self._lane, self._node, self._node_lane = lane, node, node_lane
         self._post, self._session_time, self._on_partial = post, session_time, on_partial
         self._partials, self._metered, self._count = partials, metered, count
+        self._who_spoke = who_spoke
         self._unmetered = 0.0
         self.ring: deque[AudioFrame] = deque()
         self._ring_seconds = 0.0
@@ -221,9 +226,13 @@ class Hearing:
         self._open = segment if event.kind == "partial" else ""
         if event.kind == "partial":
             self._on_partial(event.text)
-            self._post(Partial(segment=segment, revision=revision, text=event.text))
+            speaker = event.speaker or self._speaker(self.ring[-1].at - JUST_NOW if self.ring else 0.0)
+            self._post(Partial(segment=segment, revision=revision, text=event.text, speaker=speaker))
             return
         end = event.end or (self.ring[-1].at if self.ring else 0.0)
+        speaker = event.speaker or self._speaker(
+            event.start or (self._uncovered[0].at if self._uncovered else end), end
+        )
         while self._uncovered and self._uncovered[0].at <= end:
             self._uncovered.popleft()
         if not event.segment:
@@ -238,5 +247,9 @@ class Hearing:
                 at=self._session_time(end),
                 language=event.language,
                 confidence=event.confidence,
+                speaker=speaker,
             )
         )
+
+    def _speaker(self, since: float, until: float = float("inf")) -> str:
+        return self._who_spoke(since, until) if self._who_spoke is not None else ""

@@ -31,6 +31,7 @@ def _chat_item(item: Item, shelf: MediaShelf) -> ChatItem:
             interrupted=item.interrupted,
             estimated=item.estimated,
             confidence=item.confidence,
+            speaker_id=item.speaker,
             created_at=item.created_at,
         )
     if isinstance(item, Call):

@@ -57,6 +57,7 @@ class Listening:
             metered=metered,
             count=self._count,
             names=f"{shell.services.epoch}/" if shell.services.epoch > 1 else "",
+            who_spoke=shell.services.who_spoke,
         )
         self.hearing.start()
         self._listen_for_ends()

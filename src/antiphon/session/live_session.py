@@ -181,12 +181,13 @@ class LiveSession(WhoSpeaks):
         shell = self._running()
         side = self._ensure_side()
         text, media = self._input(user_input)
+        speaker = user_input.speaker_id if isinstance(user_input, ChatMessage) else ""
         result = RunResult(user_input)
         side.runs.append((result, len(side.conversation.items)))
         side.quiet = False
         speech = _speech_id("run")
         side.handles[speech] = SpeechHandle(self, speech, source="reply")
-        shell.post(ev.Typed(text=text, speech=speech, media=media))
+        shell.post(ev.Typed(text=text, speech=speech, media=media, speaker=speaker))
         return result
 
     def commit_user_turn(self, *, transcript_timeout: float = 2.0, skip_reply: bool = False) -> asyncio.Future[str]:

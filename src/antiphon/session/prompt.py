@@ -6,7 +6,9 @@ begins like the one before. Items that will not stand like this in the next prom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from antiphon.chat.context import ChatContext
 from antiphon.chat.items import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage
@@ -41,7 +43,23 @@ def build_prompt(
         items.append(ChatMessage(id="turn", role="user", text=turn_text, volatile=True))
     if extra_instructions:
         items.append(ChatMessage(id=EXTRA, role="system", text=extra_instructions, volatile=True))
-    return ChatContext(items)
+    return ChatContext(_named(items))
+
+
+def _named(items: Iterable[ChatItem]) -> list[ChatItem]:
+    """Where several people have spoken, each message begins with who did."""
+    items = list(items)
+    speakers = {item.speaker_id for item in items if isinstance(item, ChatMessage) and item.speaker_id}
+    if len(speakers) < 2:
+        return items
+    return [
+        msgspec.structs.replace(
+            item, text=f"{item.speaker_id}: {item.text}", media_at=[n + len(item.speaker_id) + 2 for n in item.media_at]
+        )
+        if isinstance(item, ChatMessage) and item.speaker_id
+        else item
+        for item in items
+    ]
 
 
 def add_dynamic(prompt: ChatContext, text: str) -> None:

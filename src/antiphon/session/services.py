@@ -60,7 +60,8 @@ class Ownership(Protocol):
 class Services:
     """``id``: of the session, and of its line in the plane. ``core``: the lane that kernels and shells run on. ``leg``: none for a text session. ``record``: path of a stereo
     recording. ``epoch``: the owner's fencing token. ``durable``: the log, where effects have to wait for it. ``resumption``: of a
-    conversation that another process began; ``None``: one begins."""
+    conversation that another process began; ``None``: one begins. ``who_spoke``: who spoke most between two times of the capture
+    clock, where a leg carries several people; empty: not known. ``speaks``: the leg carries the agent's voice."""
 
     id: str
     core: Lane
@@ -73,3 +74,10 @@ class Services:
     durable: SessionLog | None = None
     resumption: Resumption | None = None
     ownership: Ownership | None = None
+    who_spoke: Callable[[float, float], str] | None = None
+    speaks: bool = True
+
+    @property
+    def sounds(self) -> bool:
+        """Whether what the agent says is heard, not read."""
+        return self.leg is not None and self.speaks

@@ -17,7 +17,7 @@ import msgspec
 
 from antiphon.agents.agent import NOT_GIVEN, Agent
 from antiphon.agents.task import check_takes_over
-from antiphon.errors import ConfigurationError, NotSupportedError, SessionClosedError
+from antiphon.errors import ConfigurationError, SessionClosedError
 from antiphon.kernel import events as ev
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.policy import AgentRef, SessionPolicy
@@ -132,7 +132,8 @@ class AgentSession(LiveSession, Generic[T]):
     ) -> None:
         """Begin the conversation with ``agent``.
 
-        ``ctx_or_leg``: the ``JobContext`` of an entrypoint, or a ``LegSpec``; nothing: a text session. ``record``: a
+        ``ctx_or_leg``: the ``JobContext`` of an entrypoint, or a ``LegSpec``; nothing: a text session. ``room``: ``ctx.room``, in its
+        place. ``room_options``: ``RoomOptions`` of a job in a LiveKit room; a job without one has no use for them. ``record``: a
         path (or ``True``, ``call.wav``) of a stereo recording, WAV or, by its name, ``.opus``. Returns when the session runs. Raises
         ``ConfigurationError`` or ``ModelMissingError`` before anything sounds.
         """
@@ -140,16 +141,11 @@ class AgentSession(LiveSession, Generic[T]):
             raise ConfigurationError(
                 "This session was started already.", hint="Make a new AgentSession for a new call."
             )
-        if room is not None or room_options is not None:
-            raise NotSupportedError(
-                "LiveKit rooms are not served by this version.",
-                hint="Pass the JobContext or a LegSpec instead of room=.",
-            )
         check_takes_over(agent)
         side = self._ensure_side()
         user = Lane(asyncio.get_running_loop())
         composer = import_module("antiphon.worker.runtime")
-        context = composer.context_for(ctx_or_leg)
+        context = composer.context_for(ctx_or_leg, room, room_options)
         if not self._base_policy.party_grace:
             self._base_policy = msgspec.structs.replace(self._base_policy, party_grace=context.party_grace)
         directory = self._directory = Directory(

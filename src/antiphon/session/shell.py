@@ -186,7 +186,8 @@ class Shell:
         """Load or connect the models, all at once. What may work later is reported; what cannot work is raised."""
         bound = self.bound
         self.name_models()
-        sound = (bound.stt, bound.tts, bound.detector) if self.services.leg is not None else ()
+        voice = bound.tts if self.services.sounds else None
+        sound = (bound.stt, voice, bound.detector) if self.services.leg is not None else ()
         models = [model for model in (bound.llm, *sound) if model is not None]
 
         async def one(model: Any) -> None:

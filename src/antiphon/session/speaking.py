@@ -125,7 +125,7 @@ class Speaking:
         ready_audio: AsyncIterator[AudioFrame] | None = None,
     ) -> None:
         agent, tts = self._shell.bound.agent, self._shell.bound.tts
-        sound = self._shell.services.leg is not None and (tts is not None or overrides(agent, "tts_node"))
+        sound = self._shell.services.sounds and (tts is not None or overrides(agent, "tts_node"))
         voice_home = (
             self._shell.lane
             if tts is not None and tts.on_core and not overrides(agent, "tts_node")
@@ -185,7 +185,7 @@ class Speaking:
         """Play a clip and say what it says; where it has not been rendered, have the voice say its text now."""
         shell, op, speech = self._shell, effect.op, effect.speech
         clip, text = self.clips.get(effect.key), self.texts.get(effect.key, "")
-        if shell.services.leg is None:
+        if not shell.services.sounds:
             self.post(ev.Segment(op=op, index=0, text=text))
             self.post(ev.AudioDone(op=op, samples=0, text_only=True))
         elif clip is not None:

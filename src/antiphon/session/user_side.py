@@ -152,7 +152,9 @@ class UserSide:
         self.emitter.emit(name, msgspec.convert({**fields, "at": at}, kind))
 
     def _transcribed(self, body: dict[str, Any], at: float) -> None:
-        self.transcribed(body["text"], bool(body.get("final", True)), body.get("language", ""), at)
+        self.transcribed(
+            body["text"], bool(body.get("final", True)), body.get("language", ""), at, body.get("speaker", "")
+        )
 
     def _model_error(self, body: dict[str, Any], at: float) -> None:
         self.error(body.get("stage", "model"), str(body.get("error", "")), bool(body.get("recoverable", True)))
@@ -255,8 +257,10 @@ class UserSide:
 
     # --- progress ------------------------------------------------------------------------------------------------
 
-    def transcribed(self, text: str, final: bool, language: str, at: float) -> None:
-        event = se.UserInputTranscribedEvent(transcript=text, is_final=final, language=language, at=at)
+    def transcribed(self, text: str, final: bool, language: str, at: float, speaker: str = "") -> None:
+        event = se.UserInputTranscribedEvent(
+            transcript=text, is_final=final, language=language, speaker_id=speaker, at=at
+        )
         self.emitter.emit("user_input_transcribed", event)
 
     def segment(self, speech: str, index: int, text: str) -> None:

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from livekit.protocol import agent, models
 
 from antiphon.errors import AntiphonError
-from antiphon.worker.engine import Acceptance, JobOffer, JobStatus, Load, Refusal
+from antiphon.worker.engine import Acceptance, JobOffer, JobStatus, Load, Refusal, WorkerPermissions
 
 MOST_MESSAGE = 2 * 1024 * 1024
 """Bytes of one message, as the server has it."""
@@ -111,7 +111,7 @@ class RefusedOfferError(ProtocolError):
 # --- what a worker says ----------------------------------------------------------------------------------------------
 
 
-def register(*, agent_name: str, version: str, instance: str) -> bytes:
+def register(*, agent_name: str, version: str, instance: str, permissions: WorkerPermissions) -> bytes:
     """The first message."""
     message = agent.WorkerMessage()
     message.register.type = agent.JT_ROOM
@@ -120,10 +120,11 @@ def register(*, agent_name: str, version: str, instance: str) -> bytes:
     message.register.instance_id = instance
     message.register.allowed_permissions.CopyFrom(
         models.ParticipantPermission(
-            can_publish=True,
-            can_subscribe=True,
-            can_publish_data=True,
-            can_update_metadata=True,
+            can_publish=permissions.can_publish,
+            can_subscribe=permissions.can_subscribe,
+            can_publish_data=permissions.can_publish_data,
+            can_update_metadata=permissions.can_update_metadata,
+            hidden=permissions.hidden,
             agent=True,
         )
     )

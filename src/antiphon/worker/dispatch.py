@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from antiphon.models.store import StoredSession
-from antiphon.worker.engine import Engine
+from antiphon.worker.engine import Engine, WorkerPermissions
 from antiphon.worker.job_record import JobRecord
 from antiphon.worker.server import LiveKitServer
 
@@ -44,10 +44,10 @@ class Dispatch(Protocol):
 
 
 class RoomDispatch:
-    """Jobs in the rooms of a LiveKit server."""
+    """Jobs in the rooms of a LiveKit server. ``permissions``: of the agent's participants."""
 
-    def __init__(self, server: LiveKitServer) -> None:
-        self._server = server
+    def __init__(self, server: LiveKitServer, permissions: WorkerPermissions) -> None:
+        self._server, self._permissions = server, permissions
 
     def names(self, entrypoints: Iterable[str]) -> list[str]:
         """See ``Dispatch``."""
@@ -57,7 +57,12 @@ class RoomDispatch:
         """See ``Dispatch``."""
         at = self._server
         made: Engine = import_module("antiphon.worker.livekit_engine").LiveKitEngine(
-            registration, url=at.url, key=at.key, secret=at.secret, agent_name=registration.name
+            registration,
+            url=at.url,
+            key=at.key,
+            secret=at.secret,
+            agent_name=registration.name,
+            permissions=self._permissions,
         )
         return made
 

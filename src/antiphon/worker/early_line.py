@@ -32,6 +32,7 @@ from antiphon.audio.seam import (
     PlaneLink,
     SignalLeg,
     StopSpeech,
+    VadEdge,
 )
 from antiphon.errors import AudioError
 
@@ -96,6 +97,11 @@ class EarlyLine:
     def signal(self, data: str) -> None:
         """Give the leg a message of its transport's kind."""
         self._plane.send(SignalLeg(line=self.line, data=data))
+
+    def forget(self, *, sound_only: bool = False) -> None:
+        """Nobody is there any more of whom this is, or nobody is to listen: a session that begins later hears nothing of it."""
+        if self._deliver is None:
+            self._kept.drop((MicAudio, VadEdge) if sound_only else (LineUp, LineDown, MicAudio, VadEdge))
 
     def close(self) -> None:
         """Close a line that no session has taken over (a session closes its own)."""

@@ -38,6 +38,17 @@ class Acceptance(msgspec.Struct, frozen=True):
     attributes: dict[str, str] = {}
 
 
+class WorkerPermissions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent's participant may do in its rooms. ``hidden``: nobody sees it there (an agent that only listens: without a
+    voice, ``can_publish=False`` and ``RoomOptions(audio_output=False)``)."""
+
+    can_publish: bool = True
+    can_subscribe: bool = True
+    can_publish_data: bool = True
+    can_update_metadata: bool = True
+    hidden: bool = False
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """``terminate``: nobody else shall be asked either."""
 

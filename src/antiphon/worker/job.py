@@ -114,6 +114,10 @@ class JobContext:
         log = self.log if isinstance(self.log, str) else ""
         return self._account.report(recording=self._recording, log=log)
 
+    def use_room(self, options: Any) -> None:
+        """``room_options=`` of a session: this job has no room, so they say nothing here."""
+        logger.debug("room_options= has no meaning in a call without a LiveKit room")
+
     # --- for the session -----------------------------------------------------------------------------------------
 
     def _attach(self, session: AgentSession[Any]) -> None:

@@ -19,7 +19,7 @@ from yarl import URL
 from antiphon import __version__
 from antiphon.errors import ConfigurationError
 from antiphon.worker import agent_protocol as proto
-from antiphon.worker.engine import Acceptance, Assignment, JobOffer, JobStatus, Refusal, Worker
+from antiphon.worker.engine import Acceptance, Assignment, JobOffer, JobStatus, Refusal, Worker, WorkerPermissions
 from antiphon.worker.room_token import sign
 
 logger = logging.getLogger("antiphon")
@@ -47,13 +47,14 @@ class LiveKitEngine:
         key: str,
         secret: str,
         agent_name: str = "",
+        permissions: WorkerPermissions | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.agent_name = agent_name
         self.worker_id = ""
         """As the server calls this worker; empty while it is not registered."""
         self._worker, self._url, self._key, self._secret = worker, _base(url), key, secret
-        self._jitter = jitter
+        self._permissions, self._jitter = permissions or WorkerPermissions(), jitter
         self._instance = uuid.uuid4().hex
         self._out: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
         self._accepted: dict[str, tuple[JobOffer, Acceptance, asyncio.TimerHandle]] = {}
@@ -118,7 +119,12 @@ class LiveKitEngine:
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> bool:
         """Until the connection ends. True: the server took the registration."""
         await socket.send_bytes(
-            proto.register(agent_name=self.agent_name, version=__version__, instance=self._instance)
+            proto.register(
+                agent_name=self.agent_name,
+                version=__version__,
+                instance=self._instance,
+                permissions=self._permissions,
+            )
         )
         first = await asyncio.wait_for(socket.receive(), REGISTER_WITHIN)
         if first.type is not aiohttp.WSMsgType.BINARY:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from antiphon.errors import AntiphonError
+from antiphon.transport.livekit.limits import RoomError
 from antiphon.transport.livekit.messages import (
     AnyFromRoom,
     AnyToRoom,
@@ -23,26 +21,25 @@ from antiphon.transport.livekit.messages import (
     Connection,
     DataCame,
     Done,
+    FromRoom,
+    Heard,
     Here,
     Left,
-    Link,
     Linked,
+    Me,
     Participant,
-    Published,
+    Refused,
     RoomChanged,
-    RpcAnswer,
-    RpcCall,
     RpcCame,
-    RpcMethods,
-    SendBytes,
-    SendData,
-    SendText,
-    SetAttributes,
-    SetMetadata,
     TextCame,
 )
+from antiphon.transport.livekit.room_use import SPEAKERS
+from antiphon.worker.room_requests import RoomRequests
 
 logger = logging.getLogger("antiphon")
+
+MOST_UNREAD = 64
+"""Texts that wait for the session."""
 
 EVENTS = (
     "connected",
@@ -52,42 +49,43 @@ EVENTS = (
     "participant_connected",
     "participant_disconnected",
     "participant_changed",
+    "participant_attributes_changed",
+    "participant_metadata_changed",
     "participant_linked",
     "room_metadata_changed",
     "text_received",
     "bytes_received",
     "data_received",
+    "permissions_changed",
+    "refused",
 )
-RpcHandler = Callable[[RpcCame], str | Awaitable[str]]
 
 
-class RoomError(AntiphonError):
-    """Something asked of a room could not be done: it is not joined, it was left, or the server refused."""
+class AttributesChanged(FromRoom, frozen=True, tag="attributes_changed"):
+    """What changed of somebody's attributes; an empty value: it is gone."""
+
+    identity: str
+    attributes: dict[str, str]
 
 
-class Room:
+class Room(RoomRequests):
     """The room of a job.
 
     ``name``, ``sid``, ``metadata``: the room's. ``me``: the agent's participant. ``participants``: the others, by identity.
-    ``linked``: identity of the one the agent talks with. Events (``on``): see ``EVENTS``; a handler gets the message that it
+    ``linked``: identity of the one the agent talks with; ``heard``: of all whom it hears, with their tracks, where it hears
+    several. ``context``: the job's. Events (``on``): see ``EVENTS``; a handler gets the message that it
     is about (``antiphon.transport.livekit.messages``).
     """
 
     def __init__(self, name: str, send: Callable[[AnyToRoom], object]) -> None:
+        super().__init__(send)
         self.name, self.sid, self.metadata = name, "", ""
-        self.me = Participant("")
-        self.participants: dict[str, Participant] = {}
         self.linked = ""
-        self.state = "connecting"
-        """``connecting``, ``connected``, ``reconnecting`` or ``disconnected``."""
-        self.reason = ""
-        """Why it is disconnected."""
-        self._send = send
+        self.heard: dict[str, str] = {}
+        self.context: Any = None
+        self.unread: list[TextCame] = []
+        """What was written to the agent before its session began."""
         self._handlers: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
-        self._numbers = itertools.count(1 + secrets.randbits(40))
-        """Of what is asked: an answer to somebody who had this room before must not pass for one of ours."""
-        self._asked: dict[int, asyncio.Future[str]] = {}
-        self._rpc: dict[str, RpcHandler] = {}
         self._changes: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -111,9 +109,10 @@ class Room:
         match message:
             case Connected():
                 self.name, self.sid, self.metadata = message.name, message.sid, message.metadata
-                self.me, self.state = message.me, "connected"
+                first, self.me, self.state = self.state == "connecting", message.me, "connected"
                 self.participants = {each.identity: each for each in message.participants}
-                self._emit("connected", message)
+                if first:
+                    self._emit("connected", message)
             case Connection(state="lost"):
                 self.state = "reconnecting"
                 self._emit("reconnecting", message)
@@ -123,9 +122,11 @@ class Room:
             case Connection():
                 self.over(message.reason)
             case Here(participant=participant):
-                known = participant.identity in self.participants
+                known = self.participants.get(participant.identity)
                 self.participants[participant.identity] = participant
-                self._emit("participant_changed" if known else "participant_connected", message)
+                self._emit("participant_connected" if known is None else "participant_changed", message)
+                if known is not None:
+                    self._compare(known, participant)
             case Left():
                 self.participants.pop(message.identity, None)
                 self._emit("participant_disconnected", message)
@@ -133,25 +134,47 @@ class Room:
                 if message.identity != self.linked:
                     self.linked = message.identity
                     self._emit("participant_linked", message)
+            case Heard():
+                self.heard = message.tracks
+            case Me(participant=participant):
+                before, self.me = self.me, participant
+                if before.permissions != participant.permissions:
+                    self._emit("permissions_changed", message)
             case RoomChanged():
                 self.metadata = message.metadata
                 self._emit("room_metadata_changed", message)
             case TextCame():
+                if not self._handlers["text_received"] and len(self.unread) < MOST_UNREAD:
+                    self.unread.append(message)
                 self._emit("text_received", message)
             case BytesCame():
                 self._emit("bytes_received", message)
             case DataCame():
                 self._emit("data_received", message)
+            case Refused():
+                self._emit("refused", message)
             case RpcCame():
                 self._spawn(self._serve(message))
             case Done():
                 self._done(message)
-            case Published():
+            case _:
                 return
         changes, self._changes = self._changes, []
         for future in changes:
             if not future.done():
                 future.set_result(None)
+
+    def _compare(self, before: Participant, now: Participant) -> None:
+        names = before.attributes.keys() | now.attributes.keys()
+        changed = {
+            name: now.attributes.get(name, "")
+            for name in sorted(names)
+            if before.attributes.get(name) != now.attributes.get(name)
+        }
+        if changed:
+            self._emit("participant_attributes_changed", AttributesChanged(now.identity, changed))
+        if before.metadata != now.metadata:
+            self._emit("participant_metadata_changed", Here(now))
 
     def over(self, reason: str) -> None:
         """The room is left: nobody waits any longer."""
@@ -167,7 +190,7 @@ class Room:
             if not change.done():
                 change.set_result(None)
 
-    def _emit(self, event: str, message: AnyFromRoom) -> None:
+    def _emit(self, event: str, message: FromRoom) -> None:
         for handler in list(self._handlers[event]):
             try:
                 result = handler(message)
@@ -197,105 +220,17 @@ class Room:
             raise RoomError(f"The room was not joined or was left ({self.reason}).")
 
     async def wait_for_participant(self, identity: str = "", kinds: Iterable[str] = ()) -> Participant:
-        """The participant of this identity, or the first of these kinds (any but other agents, where none is named), once it is
-        there. Raises ``RoomError`` when the room is left before."""
-        wanted = set(kinds)
+        """The participant of this identity, or the first of these kinds (``standard``, ``sip`` or ``connector`` where none is named),
+        once it is there; nobody who looks on. Raises ``RoomError`` when the room is left before."""
+        wanted = set(kinds) or (set() if identity else set(SPEAKERS))
         while True:
             for each in self.participants.values():
-                right = each.identity == identity if identity else each.kind != "agent"
+                right = each.identity == identity if identity else not self.uses.observes(each.identity)
                 if right and (not wanted or each.kind in wanted):
                     return each
             if self.state == "disconnected":
                 raise RoomError(f"The room was left ({self.reason}) before anybody came.")
             await self._change()
-
-    # --- doing ---------------------------------------------------------------------------------------------------------
-
-    def link(self, identity: str) -> None:
-        """Talk with this participant; empty: with the first that comes."""
-        self._send(Link(identity=identity))
-
-    async def send_text(
-        self, text: str, *, topic: str = "lk.chat", to: Iterable[str] = (), attributes: dict[str, str] | None = None
-    ) -> None:
-        """Send a text stream to these participants (all, where none is named). Raises ``RoomError``."""
-        await self._ask(SendText(next(self._numbers), text, topic, list(to), attributes or {}))
-
-    async def send_bytes(
-        self,
-        data: bytes,
-        *,
-        name: str = "",
-        mime_type: str = "application/octet-stream",
-        topic: str = "",
-        to: Iterable[str] = (),
-        attributes: dict[str, str] | None = None,
-    ) -> None:
-        """Send a byte stream (a file). Raises ``RoomError``."""
-        await self._ask(SendBytes(next(self._numbers), data, name, mime_type, topic, list(to), attributes or {}))
-
-    async def publish_data(
-        self, data: bytes | str, *, topic: str = "", reliable: bool = True, to: Iterable[str] = ()
-    ) -> None:
-        """Send a data packet (15 kB at most when it is reliable). Raises ``RoomError``."""
-        payload = data.encode() if isinstance(data, str) else data
-        await self._ask(SendData(next(self._numbers), payload, topic, reliable, list(to)))
-
-    async def set_attributes(self, attributes: dict[str, str]) -> None:
-        """Change these attributes of the agent's participant; an empty value takes one away. Raises ``RoomError``."""
-        await self._ask(SetAttributes(next(self._numbers), attributes))
-
-    async def set_metadata(self, metadata: str) -> None:
-        """Change the metadata of the agent's participant. Raises ``RoomError``."""
-        await self._ask(SetMetadata(next(self._numbers), metadata))
-
-    async def perform_rpc(self, identity: str, method: str, payload: str = "", *, timeout: float = 10.0) -> str:
-        """Call a method of a participant. Returns its answer; raises ``RoomError`` where there is none within ``timeout``
-        seconds, or an error."""
-        return await self._ask(RpcCall(next(self._numbers), identity, method, payload, timeout))
-
-    def register_rpc_method(self, method: str, handler: RpcHandler | None = None) -> Any:
-        """Answer a method: ``handler`` gets the call and returns the answer; what it raises is the caller's error. Without a
-        handler: a decorator."""
-        if handler is None:
-            return lambda given: self.register_rpc_method(method, given)
-        self._rpc[method] = handler
-        self._send(RpcMethods(methods=sorted(self._rpc)))
-        return handler
-
-    def unregister_rpc_method(self, method: str) -> None:
-        """Answer it no more."""
-        self._rpc.pop(method, None)
-        self._send(RpcMethods(methods=sorted(self._rpc)))
-
-    async def _ask(self, message: Any) -> str:
-        if self.state == "disconnected":
-            raise RoomError(f"The room was left ({self.reason or 'closed'}).")
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._asked[message.call] = future
-        self._send(message)
-        try:
-            return await future
-        finally:
-            del self._asked[message.call]
-
-    def _done(self, done: Done) -> None:
-        future = self._asked.get(done.call)
-        if future is None or future.done():
-            return
-        if done.error:
-            future.set_exception(RoomError(done.error))
-        else:
-            future.set_result(done.result)
-
-    async def _serve(self, call: RpcCame) -> None:
-        try:
-            answer = self._rpc[call.method](call)
-            payload = await answer if inspect.isawaitable(answer) else answer
-            self._send(RpcAnswer(id=call.id, payload=payload))
-        except Exception as error:
-            logger.exception("the RPC method %s raised", call.method)
-            self._send(RpcAnswer(id=call.id, error=f"{type(error).__name__}: {error}"))
 
 
 async def _finish(event: str, work: Awaitable[object]) -> None:

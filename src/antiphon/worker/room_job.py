@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from antiphon.audio.seam import LegSpec, PlaneLink
-from antiphon.errors import AudioError
+from antiphon.errors import AudioError, ConfigurationError
 from antiphon.session.lanes import Lane
-from antiphon.transport.livekit.messages import AnyToRoom, Participant, read_from_room, write
+from antiphon.session.services import Services
+from antiphon.transport.livekit.limits import RoomError
+from antiphon.transport.livekit.messages import (
+    AnyToRoom,
+    Heard,
+    Linked,
+    Participant,
+    Spoke,
+    read_from_room,
+    write,
+)
+from antiphon.transport.livekit.mixer import SpeakerLog
 from antiphon.worker.early_line import EarlyLine
 from antiphon.worker.engine import Assignment, JobOffer
 from antiphon.worker.job import JobContext
+from antiphon.worker.observers import ObserverFeed
 from antiphon.worker.room import Room
 from antiphon.worker.room_io import RoomIO
+from antiphon.worker.room_options import RoomOptions
 
 if TYPE_CHECKING:
     from livekit.api import LiveKitAPI
@@ -25,6 +40,9 @@ if TYPE_CHECKING:
     from antiphon.session.session import AgentSession
 
 logger = logging.getLogger("antiphon")
+
+LATER: dict[str, Any] = {"use": None, "text_is_turn": False}
+"""How the room is used is said by the session when it begins; what is written there it reads itself."""
 
 
 class RoomJobContext(JobContext):
@@ -36,6 +54,10 @@ class RoomJobContext(JobContext):
         self._line, self._server = line, server
         self._api: LiveKitAPI | None = None
         self._io: RoomIO | None = None
+        self._feed: ObserverFeed | None = None
+        self.room_options = RoomOptions()
+        self.party_grace = self.room_options.party_grace
+        room.context = self
 
     @property
     def api(self) -> LiveKitAPI:
@@ -43,6 +65,15 @@ class RoomJobContext(JobContext):
         if self._api is None:
             self._api = import_module("livekit.api").LiveKitAPI(*self._server)
         return self._api
+
+    def use_room(self, options: Any) -> None:
+        """How the session uses the room: see ``RoomOptions``."""
+        if not isinstance(options, RoomOptions):
+            raise ConfigurationError(
+                f"room_options= takes RoomOptions, not {type(options).__name__}.",
+                hint="from antiphon import RoomOptions",
+            )
+        self.room_options, self.party_grace = options, options.party_grace
 
     async def connect(self) -> None:
         """Until the room is joined (it has been on the way since the job came). Raises ``RoomError``."""
@@ -59,10 +90,32 @@ class RoomJobContext(JobContext):
 
     def _attach(self, session: AgentSession[Any]) -> None:
         super()._attach(session)
-        self._io = RoomIO(session, self._line.send, lambda: self.room.linked)
+        self._io = RoomIO(session, self.room, self._line.send, self.room_options)
+        if self.room_options.observer_events:
+            self._feed = ObserverFeed(session, self.room, self.redaction)
+
+    async def _services(self, session: AgentSession[Any], record: bool | str) -> Services:
+        with suppress(RoomError):  # a room that is over ends the session by its line
+            await self.room.use(self.room_options.use())
+        if not self.room_options.audio_input:
+            self._line.forget_sound()
+        services = await super()._services(session, record)
+        services.who_spoke, services.speaks = self._line.who_spoke, self.room_options.audio_output
+        return services
 
     async def _release(self) -> None:
+        if self._released:
+            return
+        if self._feed is not None:
+            await self._feed.aclose()
+        if self._io is not None:
+            self._io.close()
         await super()._release()
+        if self.session is not None and self.room_options.delete_room_on_close:
+            try:
+                await self.delete_room()
+            except Exception as error:
+                logger.warning("room %s was not deleted: %s", self.room.name, error)
         if self._api is not None:
             api, self._api = self._api, None
             await api.aclose()
@@ -70,7 +123,7 @@ class RoomJobContext(JobContext):
 
 def room_leg(assignment: Assignment) -> LegSpec:
     """The leg that joins the job's room."""
-    return LegSpec("livekit", {"url": assignment.url, "token": assignment.token})
+    return LegSpec("livekit", {"url": assignment.url, "token": assignment.token, **LATER})
 
 
 class RoomLine:
@@ -91,6 +144,9 @@ class RoomLine:
         self.room = Room(assignment.offer.room, self.send)
         self._core, self._user = core, user
         self._job, self._server = assignment.offer, server
+        self._speakers, self._everybody = SpeakerLog(), False
+        self._heard: tuple[str, ...] = ()
+        self._linked: deque[tuple[float, str]] = deque(maxlen=64)
         self.line = EarlyLine(plane, id, on_signal=self._signal, on_closed=self._closed, on_lost=on_lost)
         self.leg = room_leg(assignment)
 
@@ -102,6 +158,10 @@ class RoomLine:
         """Go on with a room that is joined; on the core's lane. Raises ``AudioError`` where it is not."""
         self.line.attach(fresh=fresh)
         await self.line.wait_attached()
+
+    def forget_sound(self) -> None:
+        """What was heard before the session began is not for it; from the user's lane."""
+        self._core.post(lambda: self.line.forget(sound_only=True))
 
     def close(self) -> None:
         """Leave it, where no session has taken the line over; on the core's lane."""
@@ -128,7 +188,29 @@ class RoomLine:
         except msgspec.MsgspecError:
             logger.warning("a message of the room's connection cannot be read")
             return
+        if isinstance(message, Linked):
+            self._link(message.identity)
+        elif isinstance(message, Heard):
+            self._heard = tuple(message.tracks)
+        elif isinstance(message, Spoke):
+            self._everybody = True
+            self._speakers.add(message.identity, message.since, message.until)
+            return
         self._user.post(self.room.take, message)
+
+    def _link(self, identity: str) -> None:
+        before = self._linked[-1][1] if self._linked else ""
+        if identity != before:
+            self._linked.append((self._core.loop.time(), identity))
+            if before and not identity:
+                self.line.forget()
+
+    def who_spoke(self, since: float, until: float) -> str:
+        """The participant who spoke most between these times of the capture clock; on the core's lane."""
+        if self._everybody:
+            loudest = self._speakers.who(since, until)
+            return loudest or (self._heard[0] if len(self._heard) == 1 else "")
+        return next((who for at, who in reversed(self._linked) if at <= max(since, self._linked[0][0])), "")
 
     def _closed(self) -> None:
         self._user.post(self.room.over, "closed")

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Literal, Protocol
 
 from antiphon.audio.seam import LegSpec, PlaneLink
-from antiphon.errors import ConfigurationError
+from antiphon.errors import ConfigurationError, NotSupportedError
 from antiphon.session.lanes import Lane
 from antiphon.worker.job import JobContext
 
@@ -126,10 +126,19 @@ def default_runtime() -> Runtime:
     return _runtime
 
 
-def context_for(given: Any) -> JobContext:
-    """What ``session.start`` was given, as a job context: a context, a leg, or nothing (a text session)."""
+def context_for(given: Any, room: Any = None, room_options: Any = None) -> JobContext:
+    """What ``session.start`` was given, as a job context: a context, its room, a leg, or nothing (a text session)."""
+    if room is not None:
+        given = _job_of(given, room)
     if isinstance(given, JobContext):
+        if room_options is not None:
+            given.use_room(room_options)
         return given
+    if room_options is not None:
+        raise NotSupportedError(
+            "room_options= are of a job in a LiveKit room; this session has none.",
+            hint="Pass ctx, or set the options of the leg in its LegSpec.",
+        )
     if given is None or isinstance(given, LegSpec):
         virtual = getattr(asyncio.get_running_loop(), "virtual", False)  # the test kit's clock drives all lanes
         return JobContext(leg=given, user_loop="shared" if virtual else "own")
@@ -137,3 +146,15 @@ def context_for(given: Any) -> JobContext:
         f"session.start() cannot use {type(given).__name__}.",
         hint="Pass the JobContext of the entrypoint or a LegSpec.",
     )
+
+
+def _job_of(given: Any, room: Any) -> JobContext:
+    context = getattr(room, "context", None)
+    if not isinstance(context, JobContext):
+        raise NotSupportedError(
+            f"room= takes ctx.room, not {type(room).__module__}.{type(room).__name__}.",
+            hint="The room's connection lives in the media process: pass ctx, or room=ctx.room.",
+        )
+    if given is not None and given is not context:
+        raise ConfigurationError("room= is the room of another job.", hint="Pass ctx alone.")
+    return context

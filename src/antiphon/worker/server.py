@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from antiphon.errors import ConfigurationError
-from antiphon.worker.engine import Acceptance, JobOffer, Refusal
+from antiphon.worker.engine import Acceptance, JobOffer, Refusal, WorkerPermissions
 from antiphon.worker.served_job import Entrypoint
 from antiphon.worker.store_choice import StoreChoice, check_store, store_file
 
@@ -63,7 +63,8 @@ class AgentServer:
     one that dies: ``"sqlite:///calls.db"``, a path, a ``SessionStore``. ``memory_limit``: MB of an agent process; with more it is
     ended. ``hang_timeout``: seconds without a sign of life after which it is. ``load_threshold``: from this load on no further call is taken.
     ``drain_timeout``: seconds that calls have to end by themselves when the worker is stopped. ``plane``: sound in a ``process`` of its own
-    or in a ``thread`` of each agent process. ``on_request``: decides on each offer (``None``: taken as it is).
+    or in a ``thread`` of each agent process. ``on_request``: decides on each offer (``None``: taken as it is). ``permissions``: of the
+    agent's participants.
 
     Raises ``ConfigurationError`` for what cannot be.
     """
@@ -82,12 +83,14 @@ class AgentServer:
         drain_timeout: float = DRAIN_WITHIN,
         plane: Literal["thread", "process"] = "process",
         on_request: OnRequest | None = None,
+        permissions: WorkerPermissions | None = None,
     ) -> None:
         self.max_sessions, self.isolation, self.idle_processes = max_sessions, isolation, idle_processes
         self.most_processes = processes
         self.store, self.memory_limit, self.hang_timeout = store, memory_limit, hang_timeout
         self.load_threshold, self.drain_timeout = load_threshold, drain_timeout
         self.plane, self.on_request = plane, on_request
+        self.permissions = permissions or WorkerPermissions()
         self.entrypoints: dict[str, Entrypoint] = {}
         """By agent name."""
         self.safe_entrypoint: Entrypoint | None = None

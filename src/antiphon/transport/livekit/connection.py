@@ -1,6 +1,6 @@
-"""One room's connection: joins, follows who is there, hears one of them, publishes the agent's voice. In the room thread.
+"""One room's connection: joins, publishes the agent's voice, follows who is there. In the room thread.
 
-What it is asked to send is ``RoomSender``'s.
+Whom it hears is ``RoomEars``'; what it is asked to send ``RoomSender``'s.
 """
 
 from __future__ import annotations
@@ -10,28 +10,31 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 from livekit import rtc
 
-from antiphon.audio import driver
-from antiphon.audio.frames import EAR_RATE, PLAY_RATE, AudioFrame
+from antiphon.audio.frames import PLAY_RATE, AudioFrame
 from antiphon.audio.leg import LegEvent
+from antiphon.errors import AudioError
+from antiphon.transport.livekit.ears import RoomEars
+from antiphon.transport.livekit.limits import MOST_METADATA, MOST_PACKET
 from antiphon.transport.livekit.messages import (
-    CHAT,
     Connected,
     Connection,
     DataCame,
     FromRoom,
     Here,
     Left,
-    Linked,
-    Participant,
+    Me,
     Published,
+    Refused,
     RoomChanged,
 )
+from antiphon.transport.livekit.people import CERTAIN, participant_of, reason_of
+from antiphon.transport.livekit.rights import NO_DATA, refusal
 from antiphon.transport.livekit.room_thread import RoomThread
+from antiphon.transport.livekit.room_use import CHAT, RoomUse
 
 log = logging.getLogger("antiphon")
 
@@ -39,29 +42,25 @@ CONNECT_WITHIN = 20.0
 """Seconds until joining has failed."""
 QUEUE_MS = 100
 """The SDK's queue of the agent's sound; the leg keeps 40 ms or less in it."""
-FRAME_MS = 20
 MOST_FRAMES = 100
-"""Frames of sound that may wait in either direction: 2 s."""
-
-KINDS: dict[int, Any] = {0: "standard", 1: "ingress", 2: "egress", 3: "sip", 4: "agent", 5: "connector", 6: "bridge"}
-SPEAKERS = ("standard", "sip", "connector")
-"""Kinds of participants that an agent talks with unless it is told otherwise."""
+"""Frames of the agent's sound that may wait here: 2 s."""
 
 
 class LiveKitOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``url``, ``token``: of the room. ``identity``: whom the agent hears; empty: the first that comes. ``kinds``: of
-    participants it takes then. ``track_name``: of the agent's voice. ``topics``: of the text and byte streams that it takes."""
+    """``url``, ``token``: of the room. ``use``: how it is used; ``None``: a session will say. ``track_name``: of the agent's voice.
+    ``topics``: of the text and byte streams that it takes. ``text_is_turn``: what is written on the chat is the caller's turn; else
+    it is only told."""
 
     url: str
     token: str
-    identity: str = ""
-    kinds: tuple[str, ...] = SPEAKERS
+    use: RoomUse | None = RoomUse()
     track_name: str = "agent_voice"
     topics: tuple[str, ...] = (CHAT,)
+    text_is_turn: bool = True
 
 
 class RoomConnection:
-    """``tell``: gets what happens in the room, ``hear`` the linked participant's sound, ``event`` what it means for the call."""
+    """``tell``: gets what happens in the room, ``hear`` the sound of those it hears, ``event`` what it means for the call."""
 
     def __init__(
         self,
@@ -73,26 +72,33 @@ class RoomConnection:
         event: Callable[[LegEvent], object],
     ) -> None:
         self.room: rtc.Room | None = None
-        self.linked = ""
-        self.voice_of_linked = ""
-        """The sid of the track that is heard."""
         self.own_track = ""
         self.round_trip = 0.0
-        self.failure = ""
-        """Why the room was never joined."""
+        self.failure: AudioError | None = None
+        """Why the room cannot be used."""
         self.closing = False
         self._sid = ""
         """The room's, once it is joined."""
         self._over = ""
         """Why the room was left or never joined."""
         self._reconnecting = False
-        self._thread, self._options = thread, options
-        self._tell, self._hear, self._event = tell, hear, event
-        self._wanted = options.identity
+        self.options = options
+        self._thread = thread
+        self._tell, self._event = tell, event
+        self._decided = options.use is not None
+        self.ears = RoomEars(thread, options.use or RoomUse(), people=self._people, tell=tell, hear=hear, event=event)
         self._sound: deque[bytes] = deque(maxlen=MOST_FRAMES)
         self._more = asyncio.Event()
-        self._listening: asyncio.Task[None] | None = None
         self._pumping: asyncio.Task[None] | None = None
+        self._may_send = True
+
+    @property
+    def use(self) -> RoomUse:
+        """How the room is used now."""
+        return self.ears.use
+
+    def _people(self) -> list[rtc.RemoteParticipant]:
+        return [] if self.room is None else list(self.room.remote_participants.values())
 
     # --- joining and leaving -----------------------------------------------------------------------------------------
 
@@ -104,22 +110,30 @@ class RoomConnection:
         prepare(room)
         try:
             await asyncio.shield(
-                room.connect(self._options.url, self._options.token, rtc.RoomOptions(connect_timeout=CONNECT_WITHIN))
+                room.connect(
+                    self.options.url,
+                    self.options.token,
+                    rtc.RoomOptions(auto_subscribe=False, connect_timeout=CONNECT_WITHIN),
+                )
             )
             if self.closing:
                 return
-            await self._publish(room)
+            if self.use.speaks and room.local_participant.permissions.can_publish:
+                await self._publish(room)
         except Exception as error:
             self._end("join_failed")
-            self.failure = f"The room cannot be joined: {self._without_token(str(error))}"
+            self.failure = AudioError(
+                f"The room cannot be joined: {self._without_token(str(error))}",
+                hint="Check the server's address, and the token's room and keys.",
+            )
             return
         finally:
             if self.closing:
                 await self._disconnect()
         self._sid = await room.sid
         self._say_who_is_here(room)
-        for each in list(room.remote_participants.values()):
-            self._consider(each)
+        self._check_permissions()
+        self.ears.begin()
 
     def say_again(self) -> None:
         """Somebody new listens: how things stand. Before the room is joined there is nothing to say; joining says it."""
@@ -127,23 +141,52 @@ class RoomConnection:
             self._tell(Connection("over", self._over))
         elif self.room is not None and self._sid:
             self._say_who_is_here(self.room)
-            self._tell(Linked(self.linked, self.voice_of_linked))
+            self.ears.say_linked()
             if self._reconnecting:
                 self._tell(Connection("lost"))
 
     def _say_who_is_here(self, room: rtc.Room) -> None:
-        people = [_participant(each) for each in room.remote_participants.values()]
-        me = _participant(room.local_participant)
-        self._tell(Connected(name=room.name, sid=self._sid, metadata=room.metadata, me=me, participants=people))
+        people = [participant_of(each) for each in self._people()]
+        me, metadata = participant_of(room.local_participant), _metadata(room.metadata)
+        self._tell(Connected(name=room.name, sid=self._sid, metadata=metadata, me=me, participants=people))
         self._tell(Published(self.own_track))
 
     def _without_token(self, text: str) -> str:
         """A server may repeat the token, which lets whoever reads it join."""
-        return text.replace(self._options.token, "...").strip()
+        return text.replace(self.options.token, "...").strip()
+
+    async def apply(self, use: RoomUse) -> None:
+        """What the session wants of the room."""
+        self._decided = True
+        self.ears.apply(use)
+        room = self.room
+        if room is None or not room.isconnected():
+            return
+        if self.own_track and not use.speaks:
+            track, self.own_track = self.own_track, ""
+            if self._pumping is not None:
+                self._pumping.cancel()
+            await room.local_participant.unpublish_track(track)
+            self._tell(Published(""))
+        elif not self.own_track and use.speaks and room.local_participant.permissions.can_publish:
+            await self._publish(room)
+            self._tell(Published(self.own_track))
+        self._check_permissions()
+
+    def _check_permissions(self) -> None:
+        """A token that does not let the agent do its part is said so, not found out by silence."""
+        room = self.room
+        if not self._decided or room is None or not room.isconnected() or self.failure is not None:
+            return
+        may = room.local_participant.permissions
+        self.failure = refusal(may, self.use)
+        if self.failure is None and self._may_send and not may.can_publish_data:
+            self._event(LegEvent("error", NO_DATA))
+        self._may_send = may.can_publish_data
 
     async def _publish(self, room: rtc.Room) -> None:
         source = rtc.AudioSource(PLAY_RATE, 1, queue_size_ms=QUEUE_MS, loop=self._thread.loop)
-        track = rtc.LocalAudioTrack.create_audio_track(self._options.track_name, source)
+        track = rtc.LocalAudioTrack.create_audio_track(self.options.track_name, source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         publication = await room.local_participant.publish_track(track, options)
         self.own_track = publication.sid
@@ -156,22 +199,18 @@ class RoomConnection:
             self._thread.spawn(self._disconnect())
 
     async def _disconnect(self) -> None:
-        for task in (self._listening, self._pumping):
-            if task is not None:
-                task.cancel()
+        self.ears.close()
+        if self._pumping is not None:
+            self._pumping.cancel()
         if self.room is not None:
             await self.room.disconnect()
 
-    # --- sound ---------------------------------------------------------------------------------------------------------
+    # --- the agent's sound ---------------------------------------------------------------------------------------------
 
     def play(self, sound: bytes) -> None:
         """Send this now (16-bit mono at ``PLAY_RATE``)."""
         self._sound.append(sound)
         self._more.set()
-
-    def clear(self) -> None:
-        """Forget what waits here; what the SDK has goes on."""
-        self._sound.clear()
 
     async def _pump(self, source: rtc.AudioSource) -> None:
         while True:
@@ -183,23 +222,6 @@ class RoomConnection:
                 frame = rtc.AudioFrame(data, PLAY_RATE, 1, len(data) // 2)
                 with contextlib.suppress(Exception):  # the room is being left
                     await source.capture_frame(frame)
-
-    async def _listen(self, track: rtc.Track) -> None:
-        stream = rtc.AudioStream(
-            track,
-            loop=self._thread.loop,
-            capacity=MOST_FRAMES,
-            sample_rate=EAR_RATE,
-            num_channels=1,
-            frame_size_ms=FRAME_MS,
-        )
-        try:
-            async for event in stream:
-                frame = event.frame
-                data = bytes(frame.data)
-                self._hear(AudioFrame.pcm(data, EAR_RATE, at=driver.now() - len(data) / 2 / EAR_RATE))
-        finally:
-            await stream.aclose()
 
     async def measure(self) -> None:
         """Ask for the round trip to the server."""
@@ -213,56 +235,6 @@ class RoomConnection:
                 if pair.nominated and pair.current_round_trip_time > 0:
                     self.round_trip = pair.current_round_trip_time
 
-    # --- who is there --------------------------------------------------------------------------------------------------
-
-    def link(self, identity: str) -> None:
-        """Hear this participant, or the first that comes."""
-        self._wanted = identity
-        room = self.room
-        if room is None or (self.linked and (not identity or identity == self.linked)):
-            return
-        if self.linked:
-            self._unlink()
-        for each in list(room.remote_participants.values()):
-            self._consider(each)
-
-    def _consider(self, participant: rtc.RemoteParticipant) -> None:
-        """Hear them if nobody is heard and they are whom we wait for."""
-        if self.linked and participant.identity != self.linked:
-            return
-        kind = KINDS.get(participant.kind, "standard")
-        if self._wanted and participant.identity != self._wanted:
-            return
-        if not self._wanted and kind not in self._options.kinds:
-            return
-        if self.room is None or self.own_track == "":
-            return
-        if not self.linked:
-            self.linked = participant.identity
-            self._event(LegEvent("up"))
-        for publication in participant.track_publications.values():
-            track = publication.track
-            if track is not None and track.kind == rtc.TrackKind.KIND_AUDIO:
-                self._heard_by(track, publication.sid)
-                return
-        self._tell(Linked(self.linked))
-
-    def _heard_by(self, track: rtc.Track, sid: str) -> None:
-        if self.voice_of_linked == sid:
-            return
-        if self._listening is not None:
-            self._listening.cancel()
-        self.voice_of_linked = sid
-        self._listening = self._thread.spawn(self._listen(track))
-        self._tell(Linked(self.linked, sid))
-
-    def _unlink(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
-            self._listening = None
-        self.linked = self.voice_of_linked = ""
-        self._tell(Linked(""))
-
     # --- what happens --------------------------------------------------------------------------------------------------
 
     def _subscribe(self, room: rtc.Room) -> None:
@@ -271,46 +243,52 @@ class RoomConnection:
         room.on("participant_metadata_changed", lambda who, old, new: self._changed(who))
         room.on("participant_name_changed", lambda who, old, new: self._changed(who))
         room.on("participant_attributes_changed", lambda changed, who: self._changed(who))
-        room.on("track_subscribed", lambda track, publication, who: self._consider(who))
-        room.on("track_unsubscribed", self._track_gone)
-        room.on("room_metadata_changed", lambda old, new: self._tell(RoomChanged(new)))
+        room.on("participant_permissions_changed", lambda who, permissions: self._changed(who))
+        room.on("track_published", lambda publication, who: self.ears.consider(who))
+        room.on("track_subscribed", lambda track, publication, who: self.ears.consider(who))
+        room.on("track_unsubscribed", lambda track, publication, who: self.ears.track_gone(publication.sid))
+        room.on("room_metadata_changed", lambda old, new: self._tell(RoomChanged(_metadata(new))))
         room.on("data_received", self._data)
-        room.on("sip_dtmf_received", lambda key: self._event(LegEvent("dtmf", key.digit)))
+        room.on("sip_dtmf_received", self._key)
+        room.on("local_track_republished", lambda publication, before: self._published(publication.sid))
         room.on("reconnecting", lambda: self._reconnects(True))
         room.on("reconnected", lambda: self._reconnects(False))
         room.on("disconnected", self._disconnected)
 
     def _came(self, who: rtc.RemoteParticipant) -> None:
-        self._tell(Here(_participant(who)))
-        self._consider(who)
+        self._tell(Here(participant_of(who)))
+        self.ears.consider(who)
 
     def _changed(self, who: rtc.Participant) -> None:
-        if self.room is not None and who.identity != self.room.local_participant.identity:
-            self._tell(Here(_participant(who)))
+        if self.room is None:
+            return
+        if who.identity == self.room.local_participant.identity:
+            self._tell(Me(participant_of(who)))
+            self._check_permissions()
+        else:
+            self._tell(Here(participant_of(who)))
 
     def _left(self, who: rtc.RemoteParticipant) -> None:
-        reason = _reason(who.disconnect_reason)
+        reason = reason_of(who.disconnect_reason)
         self._tell(Left(who.identity, reason))
-        if who.identity == self.linked:
-            self._unlink()
-            self._event(LegEvent("down", reason, certain=reason in CERTAIN))
-            if self.room is not None:
-                for each in list(self.room.remote_participants.values()):
-                    self._consider(each)
-
-    def _track_gone(
-        self, track: rtc.Track, publication: rtc.RemoteTrackPublication, who: rtc.RemoteParticipant
-    ) -> None:
-        if publication.sid == self.voice_of_linked:
-            self.voice_of_linked = ""
-            if self._listening is not None:
-                self._listening.cancel()
-                self._listening = None
-            self._tell(Linked(self.linked))
+        self.ears.gone(who, reason)
 
     def _data(self, packet: rtc.DataPacket) -> None:
         who = packet.participant.identity if packet.participant is not None else ""
+        if len(packet.data) > MOST_PACKET:
+            why = f"a data packet has {len(packet.data)} bytes, more than {MOST_PACKET}"
+            self._tell(Refused(packet.topic or "", who, why))
+            return
         self._tell(DataCame(packet.topic or "", bytes(packet.data), who))
+
+    def _key(self, key: rtc.SipDTMF) -> None:
+        if key.participant is None or self.ears.talks_with(key.participant.identity):
+            self._event(LegEvent("dtmf", key.digit))
+
+    def _published(self, sid: str) -> None:
+        """After a connection that was made anew, the voice has another name."""
+        self.own_track = sid
+        self._tell(Published(sid))
 
     def _end(self, reason: str) -> None:
         self._over = reason
@@ -323,30 +301,10 @@ class RoomConnection:
     def _disconnected(self, reason: int) -> None:
         if self.closing:
             return
-        word = _reason(reason)
+        word = reason_of(reason)
         self._end(word)
         self._event(LegEvent("down", word, certain=word in CERTAIN))
 
 
-CERTAIN = frozenset({"client_initiated", "room_deleted", "room_closed", "user_rejected", "participant_removed"})
-"""Reasons after which nobody comes back by himself."""
-
-
-def _reason(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    try:
-        return str(rtc.DisconnectReason.Name(value)).lower()
-    except ValueError:
-        return "unknown"
-
-
-def _participant(who: Any) -> Participant:
-    return Participant(
-        identity=who.identity,
-        sid=who.sid,
-        name=who.name,
-        kind=KINDS.get(who.kind, "standard"),
-        metadata=who.metadata,
-        attributes=dict(who.attributes),
-    )
+def _metadata(text: str) -> str:
+    return text if len(text) <= MOST_METADATA else ""

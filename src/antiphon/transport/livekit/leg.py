@@ -30,6 +30,10 @@ FAR_BUFFER = 0.06
 """Seconds that a client's jitter buffer usually holds."""
 MEASURE_EVERY = 5.0
 MOST_TOLD = 1024
+MOST_HEARD = 1024
+"""Frames of callers' sound that wait for the plane: 20 s, for what a client recorded before it was connected."""
+MOST_AT_ONCE = EAR_RATE // 5
+"""Samples of them that the plane takes in a tick: ten times as fast as they were said."""
 
 
 class LiveKitLeg:
@@ -48,7 +52,7 @@ class LiveKitLeg:
         self._sender: RoomSender | None = None
         self._events: deque[LegEvent] = deque()
         """From the room thread, to the plane's."""
-        self._heard: deque[AudioFrame] = deque(maxlen=100)
+        self._heard: deque[AudioFrame] = deque(maxlen=MOST_HEARD)
         self._output = PacedOutput(PLAY_RATE, AHEAD + FAR_BUFFER)
         self._coming: deque[tuple[float, AudioFrame]] = deque()
         self._next_measure = 0.0
@@ -62,11 +66,9 @@ class LiveKitLeg:
         thread.call(self._begin, thread)
 
     def events(self, now: float) -> Sequence[LegEvent]:
-        """Raises ``AudioError`` when the room could not be joined."""
+        """Raises ``AudioError`` when the room could not be joined, or the token does not let the agent do its part."""
         if self._connection is not None and self._connection.failure:
-            raise AudioError(
-                self._connection.failure, hint="Check the server's address, and the token's room and keys."
-            )
+            raise self._connection.failure
         events = []
         while self._events:
             events.append(self._events.popleft())
@@ -83,8 +85,8 @@ class LiveKitLeg:
                 self._next_measure = now + MEASURE_EVERY
                 thread.call(self._measure, thread, connection)
                 self._output.delay = AHEAD + FAR_BUFFER + connection.round_trip / 2
-        frames = []
-        while self._heard:
+        frames: list[AudioFrame] = []
+        while self._heard and sum(frame.samples for frame in frames) < MOST_AT_ONCE:
             frames.append(self._heard.popleft())
         return frames
 
@@ -151,15 +153,17 @@ class LiveKitLeg:
 
     def _begin(self, thread: RoomThread) -> None:
         from antiphon.transport.livekit.connection import LiveKitOptions, RoomConnection
+        from antiphon.transport.livekit.receiver import RoomReceiver
         from antiphon.transport.livekit.sender import RoomSender
 
         options = msgspec.convert(dict(self._options), LiveKitOptions)
         connection = RoomConnection(
             thread, options, tell=self._tell, hear=self._heard.append, event=self._events.append
         )
-        self._sender = RoomSender(thread, connection, self._tell, self._events.append, options.topics)
+        receiver = RoomReceiver(thread, connection, self._tell, self._events.append)
+        self._sender = RoomSender(thread, connection, receiver, self._tell)
         self._connection = connection
-        thread.spawn(connection.run(self._sender.listen))
+        thread.spawn(connection.run(receiver.begin))
 
     def _pass_on(self, message: Any) -> None:
         if self._sender is not None:

@@ -10,14 +10,24 @@ from typing import Literal
 
 import msgspec
 
+from antiphon.transport.livekit.room_use import RoomUse
+
 AGENT_STATE = "lk.agent.state"
 """Attribute of the agent's participant."""
-CHAT = "lk.chat"
-"""Topic of the text streams by which people write to the agent."""
 TRANSCRIPTION = "lk.transcription"
 """Topic of the text streams that carry what was said."""
 
 Kind = Literal["standard", "sip", "agent", "connector", "ingress", "egress", "bridge"]
+
+
+class Permissions(msgspec.Struct, frozen=True):
+    """What a participant's token lets it do. ``hidden``: the others do not see it."""
+
+    publish: bool = True
+    subscribe: bool = True
+    publish_data: bool = True
+    update_metadata: bool = True
+    hidden: bool = False
 
 
 class Participant(msgspec.Struct, frozen=True):
@@ -29,6 +39,7 @@ class Participant(msgspec.Struct, frozen=True):
     kind: Kind = "standard"
     metadata: str = ""
     attributes: dict[str, str] = {}
+    permissions: Permissions = Permissions()
 
 
 # --- to the session --------------------------------------------------------------------------------------------------
@@ -71,6 +82,26 @@ class Linked(FromRoom, frozen=True, tag="linked"):
     track: str = ""
 
 
+class Heard(FromRoom, frozen=True, tag="heard"):
+    """All whom the agent hears, with the tracks of their voices, where it hears several."""
+
+    tracks: dict[str, str]
+
+
+class Spoke(FromRoom, frozen=True, tag="spoke"):
+    """Who was the loudest of several from ``since`` to ``until`` (seconds of the capture clock)."""
+
+    identity: str
+    since: float
+    until: float
+
+
+class Me(FromRoom, frozen=True, tag="me"):
+    """The agent's own participant changed."""
+
+    participant: Participant
+
+
 class Published(FromRoom, frozen=True, tag="published"):
     """The agent's own voice has this track."""
 
@@ -105,6 +136,14 @@ class DataCame(FromRoom, frozen=True, tag="data"):
     identity: str
 
 
+class Refused(FromRoom, frozen=True, tag="refused"):
+    """Something that somebody sent was dropped: too large, malformed, never ended. ``reason`` says why."""
+
+    topic: str
+    identity: str
+    reason: str
+
+
 class RpcCame(FromRoom, frozen=True, tag="rpc"):
     """Somebody calls a method of the agent; ``RpcAnswer`` with this ``id`` answers."""
 
@@ -129,11 +168,15 @@ AnyFromRoom = (
     | Here
     | Left
     | Linked
+    | Heard
+    | Spoke
+    | Me
     | Published
     | RoomChanged
     | TextCame
     | BytesCame
     | DataCame
+    | Refused
     | RpcCame
     | Done
 )
@@ -146,6 +189,18 @@ class ToRoom(msgspec.Struct, frozen=True, tag_field="type"):
     """What the session wants done. ``call`` 0: no answer is waited for."""
 
     call: int = 0
+
+
+class Use(ToRoom, frozen=True, tag="use"):
+    """What the session wants of the room from now on."""
+
+    use: RoomUse = RoomUse()
+
+
+class Listen(ToRoom, frozen=True, tag="listen"):
+    """Take text and byte streams of this topic."""
+
+    topic: str = ""
 
 
 class Link(ToRoom, frozen=True, tag="link"):
@@ -219,7 +274,9 @@ class RpcAnswer(ToRoom, frozen=True, tag="rpc_answer"):
 
 
 AnyToRoom = (
-    Link
+    Use
+    | Listen
+    | Link
     | SetAttributes
     | SetMetadata
     | SendText

@@ -13,16 +13,15 @@ from typing import Any
 
 from livekit import rtc
 
-from antiphon.audio.leg import LegEvent
 from antiphon.transport.livekit.connection import RoomConnection, log
+from antiphon.transport.livekit.limits import RoomError, check_payload
 from antiphon.transport.livekit.messages import (
-    CHAT,
     TRANSCRIPTION,
     AnyToRoom,
-    BytesCame,
     Done,
     FromRoom,
     Link,
+    Listen,
     RpcAnswer,
     RpcCall,
     RpcCame,
@@ -33,18 +32,15 @@ from antiphon.transport.livekit.messages import (
     SendText,
     SetAttributes,
     SetMetadata,
-    TextCame,
     Transcribe,
+    Use,
 )
+from antiphon.transport.livekit.receiver import RoomReceiver
 from antiphon.transport.livekit.room_thread import RoomThread
 
 DIGITS = "0123456789*#ABCD"
 """In the order of their codes (RFC 4733, section 3.2)."""
 MOST_WAITING = 1024
-MOST_TEXT = 64 * 1024
-"""Characters of one text that somebody may send."""
-MOST_BYTES = 4 * 1024 * 1024
-"""Bytes of one stream that somebody may send."""
 
 
 class RoomSender:
@@ -54,12 +50,10 @@ class RoomSender:
         self,
         thread: RoomThread,
         connection: RoomConnection,
+        receiver: RoomReceiver,
         tell: Callable[[FromRoom], object],
-        event: Callable[[LegEvent], object],
-        topics: tuple[str, ...],
     ) -> None:
-        self._thread, self._connection, self._tell, self._event = thread, connection, tell, event
-        self._topics = topics
+        self._thread, self._connection, self._receiver, self._tell = thread, connection, receiver, tell
         self._asked: asyncio.Queue[AnyToRoom] = asyncio.Queue()
         self._writers: dict[str, rtc.TextStreamWriter] = {}
         self._methods: set[str] = set()
@@ -77,7 +71,11 @@ class RoomSender:
     def ask(self, message: AnyToRoom) -> None:
         """Do it, in turn; a link, an answer and what cannot wait at once."""
         if isinstance(message, Link):
-            self._connection.link(message.identity)
+            self._connection.ears.link(message.identity)
+        elif isinstance(message, Use):
+            self._thread.spawn(self._use(message))
+        elif isinstance(message, Listen):
+            self._receiver.listen_to(message.topic)
         elif isinstance(message, RpcAnswer):
             self._answer(message)
         elif self._asked.qsize() >= MOST_WAITING:
@@ -93,14 +91,15 @@ class RoomSender:
             if not future.done():
                 future.set_exception(rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, "The agent has left."))
 
-    def listen(self, room: rtc.Room) -> None:
-        """Take the text and byte streams of the topics."""
-        for topic in self._topics:
-            room.register_text_stream_handler(topic, lambda reader, who: self._spawn(self._read_text(reader, who)))
-            room.register_byte_stream_handler(topic, lambda reader, who: self._spawn(self._read_bytes(reader, who)))
-
-    def _spawn(self, work: Any) -> None:
-        self._thread.spawn(work)
+    async def _use(self, message: Use) -> None:
+        """What the session wants of the room."""
+        self._receiver.listen_to(message.use.topic)
+        try:
+            await self._connection.apply(message.use)
+        except Exception as error:
+            self._done(message.call, error=f"{type(error).__name__}: {error}")
+            return
+        self._done(message.call)
 
     # --- out -----------------------------------------------------------------------------------------------------------
 
@@ -159,7 +158,7 @@ class RoomSender:
         own = not words.identity
         attributes = {
             "lk.segment_id": words.segment,
-            "lk.transcribed_track_id": connection.own_track if own else connection.voice_of_linked,
+            "lk.transcribed_track_id": connection.own_track if own else connection.ears.track_of(words.identity),
             "lk.transcription_final": "true" if words.final and not own else "false",
         }
         if not own:
@@ -202,6 +201,10 @@ class RoomSender:
 
     def _asked_for(self, method: str) -> Callable[[rtc.RpcInvocationData], Any]:
         async def handle(data: rtc.RpcInvocationData) -> str:
+            try:
+                check_payload("payload", data.payload)
+            except RoomError as error:
+                raise rtc.RpcError(rtc.RpcError.ErrorCode.REQUEST_PAYLOAD_TOO_LARGE, str(error)) from error
             number = next(self._numbers)
             answer = self._calls[number] = asyncio.get_running_loop().create_future()
             self._tell(RpcCame(number, method, data.payload, data.caller_identity, data.response_timeout))
@@ -220,28 +223,3 @@ class RoomSender:
             future.set_exception(rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, answer.error))
         else:
             future.set_result(answer.payload)
-
-    # --- in ------------------------------------------------------------------------------------------------------------
-
-    async def _read_text(self, reader: rtc.TextStreamReader, who: str) -> None:
-        text = ""
-        async for piece in reader:
-            text += piece
-            if len(text) > MOST_TEXT:
-                log.warning(
-                    "a text of %s on %s is longer than %d characters: dropped", who, reader.info.topic, MOST_TEXT
-                )
-                return
-        if reader.info.topic == CHAT:
-            self._event(LegEvent("text", text))
-        self._tell(TextCame(reader.info.topic, text, who, dict(reader.info.attributes or {})))
-
-    async def _read_bytes(self, reader: rtc.ByteStreamReader, who: str) -> None:
-        data = bytearray()
-        async for piece in reader:
-            data += piece
-            if len(data) > MOST_BYTES:
-                log.warning("a stream of %s on %s is longer than %d bytes: dropped", who, reader.info.topic, MOST_BYTES)
-                return
-        info = reader.info
-        self._tell(BytesCame(info.topic, bytes(data), who, info.name, info.mime_type, dict(info.attributes or {})))
