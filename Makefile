@@ -2,6 +2,7 @@
 #   make demo     a spoken conversation on local models (CALLERS=DIR: your own recordings)
 #   make talk     the same agent in your browser, with you as the customer (ARGS="--open", "--host 0.0.0.0 --tls", ...)
 #   make test     all tests, with the small local models
+#   make test-faults   faults, many times over, as a table (ARGS="--trials 1000", ...)
 #   make lint     style and types
 #   make bench    the figures, side by side with the peers (about 15 minutes)
 #   make bench-webrtc   calls over WebRTC, beside aiortc (about 15 minutes)
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo talk test lint format bench bench-webrtc bench-workers bench-providers lock clean
+.PHONY: help demo talk test test-faults lint format bench bench-webrtc bench-workers bench-providers lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,6 +44,9 @@ talk: $(VENV)/installed
 test: $(VENV)/installed
 	@$(BIN)/antiphon models pull $(SMALL_MODELS) < /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test $(ARGS)
+
+test-faults: $(VENV)/installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test-faults $(ARGS)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The page on durability: its code runs, and each test that it names is there."""
+"""The pages on durability and security: the code of the first runs, and each test that they name is there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antiphon.store.sqlite import SQLiteStore
 from antiphon.testing.llm import ScriptedLLM
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "durability.md").read_text(encoding="utf-8")
+PAGE, SECURITY = ((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("durability", "security"))
 
 
 class Short(Agent):
@@ -49,7 +49,7 @@ def test_a_session_is_written_and_another_goes_on_from_it(tmp_path: Path, monkey
 def named_tests() -> list[tuple[str, str]]:
     """(file, test): a test without a file is of the file named before it."""
     found, file = set(), ""
-    for path, name in re.findall(r"`(tests/\S+?\.py)?(?:::(\w+))?`", PAGE):
+    for path, name in re.findall(r"`(tests/\S+?\.py)?(?:::(\w+))?`", PAGE + SECURITY):
         file = path or file
         if path or name:
             found.add((file, name))
@@ -57,6 +57,6 @@ def named_tests() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("named", named_tests())
-def test_each_test_that_it_names_is_there(named: tuple[str, str]) -> None:
+def test_each_test_that_they_name_is_there(named: tuple[str, str]) -> None:
     path, name = named
     assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8") or not name

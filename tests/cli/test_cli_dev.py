@@ -74,6 +74,8 @@ def test_it_serves_the_playground_to_this_machine_and_ends_by_ctrl_c(tmp_path: P
         assert re.fullmatch(r"http://localhost:\d+/", address)
         with urllib.request.urlopen(address, timeout=10) as page:
             assert b"Antiphon playground" in page.read()
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.2", int(address.rstrip("/").rpartition(":")[2])), 2)
         process.send_signal(signal.SIGINT)
         assert process.wait(15) == 0
 

@@ -66,13 +66,14 @@ def test_options_before_the_program(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Which program?" in capsys.readouterr().err
 
 
-def test_a_worker_without_a_server_says_what_to_set(
+def test_a_worker_whose_server_is_named_in_part_says_what_to_set(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("LIVEKIT_URL", raising=False)
+    monkeypatch.setenv("LIVEKIT_URL", "ws://127.0.0.1:7880")
+    monkeypatch.delenv("LIVEKIT_API_KEY", raising=False)
     app = program(tmp_path, "from antiphon import run\nasync def entrypoint(ctx): ...\nrun(entrypoint)\n")
     assert main(["start", app]) == 1
-    assert "LIVEKIT_URL" in capsys.readouterr().err
+    assert "LIVEKIT_API_KEY" in capsys.readouterr().err
 
 
 def test_verbs_of_later_versions_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,11 +28,24 @@ class Dispatcher:
         self.mute = False
         self.silent = False
         """Takes the socket and never answers the registration."""
+        self.away = 0
+        """Answers every attempt with this status, while it is not 0."""
+        self.stuck = False
+        """Takes connections and answers nothing at all."""
+        self.deaf = False
+        """Answers no pings."""
+        self.attempts: list[float] = []
+        """When somebody wanted to connect, by the loop's time."""
         self.url = ""
         self._jobs: dict[str, agent.Job] = {}
         self._news = asyncio.Event()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self.attempts.append(asyncio.get_running_loop().time())
+        if self.away:
+            return web.Response(status=self.away)
+        if self.stuck:
+            await asyncio.sleep(3_600)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
             claims = api.TokenVerifier(KEY, SECRET).verify(token)
@@ -40,7 +53,7 @@ class Dispatcher:
             return web.Response(status=401)
         if claims.video is None or not claims.video.agent:
             return web.Response(status=401)
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(autoping=not self.deaf)
         await socket.prepare(request)
         self.sockets.append(socket)
         async for message in socket:
@@ -77,9 +90,13 @@ class Dispatcher:
 
     def assign(self, id: str, token: str = "room-token") -> None:
         message = agent.ServerMessage()
-        message.assignment.job.CopyFrom(self._jobs[id])
+        message.assignment.job.CopyFrom(self._jobs.get(id, agent.Job(id=id)))
         message.assignment.token = token
         self.send(message.SerializeToString(), self._jobs[id].agent_name)
+
+    def knows(self, id: str) -> bool:
+        """It has been offered."""
+        return id in self._jobs
 
     def terminate(self, id: str) -> None:
         message = agent.ServerMessage()

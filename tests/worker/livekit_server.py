@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -19,17 +20,60 @@ PATH = Path(__file__).parents[2] / ".cache" / "livekit" / "server"
 
 
 class LiveKitProcess:
-    """``url``: of the server that runs."""
+    """``url``: of the server that runs, the same after ``restart``."""
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
-        self.url = url
-        self.process = process
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program, self._folder, self._port = program, folder, lasting_port()
+        config = {
+            "port": self._port,
+            "bind_addresses": ["127.0.0.1"],
+            "rtc": {
+                "tcp_port": lasting_port(),
+                "udp_port": lasting_port(socket.SOCK_DGRAM),
+                "node_ip": "127.0.0.1",
+            },
+            "keys": {KEY: SECRET},
+            "logging": {"level": "warn"},
+        }
+        self._environment = {**os.environ, "LIVEKIT_CONFIG": json.dumps(config)}
+        self.url = f"ws://127.0.0.1:{self._port}"
+        self.process = self._start()
+
+    def restart(self) -> None:
+        """Kill it, and start it anew where it was; returns when it answers."""
+        self.process.kill()
+        self.process.wait()
+        self.process = self._start()
+
+    def stop(self) -> None:
+        self.process.kill()  # asked to end, it waits for its rooms
+        self.process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "livekit.log").open("ab") as log:
+            process = subprocess.Popen([self._program], env=self._environment, stdout=log, stderr=log, cwd=self._folder)
+        try:
+            _wait(process, self._port, self._folder)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return process
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("", 0))
         return int(probe.getsockname()[1])
+
+
+def lasting_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """One that is free, and that nobody is given to connect from: a server that starts anew finds it free again."""
+    chance = random.SystemRandom()
+    while True:
+        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
+            probe.bind(("", chance.randrange(20_000, 32_000)))
+            return int(probe.getsockname()[1])
 
 
 def find() -> str:
@@ -45,24 +89,11 @@ def find() -> str:
 
 def serve(folder: Path) -> Iterator[LiveKitProcess]:
     """A server on free ports of this machine, for as long as the generator is held."""
-    program = find()
-    port = free_port()
-    config = {
-        "port": port,
-        "bind_addresses": ["127.0.0.1"],
-        "rtc": {"tcp_port": free_port(), "udp_port": free_port(socket.SOCK_DGRAM), "node_ip": "127.0.0.1"},
-        "keys": {KEY: SECRET},
-        "logging": {"level": "warn"},
-    }
-    environment = {**os.environ, "LIVEKIT_CONFIG": json.dumps(config)}
-    with (folder / "livekit.log").open("wb") as log:
-        process = subprocess.Popen([program], env=environment, stdout=log, stderr=log, cwd=folder)
-        try:
-            _wait(process, port, folder)
-            yield LiveKitProcess(f"ws://127.0.0.1:{port}", process)
-        finally:
-            process.kill()  # asked to end, it waits for its rooms
-            process.wait()
+    server = LiveKitProcess(find(), folder)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:

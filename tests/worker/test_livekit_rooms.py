@@ -129,7 +129,9 @@ def test_the_process_of_a_call_is_killed_and_its_caller_hears_the_sentence_go_on
     asyncio.run(call())
 
 
-def test_the_media_process_is_killed_and_the_agent_joins_its_room_again(livekit: LiveKitProcess, tmp_path: Path) -> None:
+def test_the_media_process_is_killed_and_the_agent_joins_its_room_again(
+    livekit: LiveKitProcess, tmp_path: Path
+) -> None:
     async def call() -> None:
         async with worker(livekit, tmp_path, "--store", f"sqlite:///{tmp_path / 'calls.db'}") as running:
             caller = RoomCaller(livekit.url, a_room())

@@ -21,6 +21,10 @@ class LegSpec(msgspec.Struct, frozen=True):
     transport: str
     options: dict[str, Any] = {}
 
+    def __repr__(self) -> str:
+        """Without what the options hold: there may be a token among them."""
+        return f"LegSpec({self.transport!r}, {sorted(self.options)})"
+
 
 class ReflexSettings(msgspec.Struct, frozen=True):
     """Barge-in reflex, seconds of continuous speech; ``duck_gain`` as a factor."""

@@ -124,5 +124,7 @@ async def _supervise(server: AgentServer, livekit: LiveKitServer | None, options
         waits=True,
         health=(options.health_host, options.health_port),
     )
-    dispatch = BrowserDispatch(page.settings(), page.listen) if livekit is None else RoomDispatch(livekit, server.permissions)
+    dispatch = (
+        BrowserDispatch(page.settings(), page.listen) if livekit is None else RoomDispatch(livekit, server.permissions)
+    )
     return await supervise(server, dispatch, screen, manner)

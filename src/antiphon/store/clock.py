@@ -10,11 +10,26 @@ from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
+_OFFSETS = Path("/proc/self/timens_offsets")
+
+
+def _shift() -> float:
+    """Seconds by which this process sees the machine's clock ahead: a container may have been given a time of its own
+    (time_namespaces(7))."""
+    try:
+        rows = [line.split() for line in _OFFSETS.read_text(encoding="ascii").splitlines()]
+    except OSError:
+        return 0.0
+    return next((int(row[1]) + int(row[2]) / 1e9 for row in rows if row[0] == "boottime"), 0.0)
+
+
+_SHIFT = _shift()
 
 
 def machine_clock() -> float:
-    """Seconds since the machine started, sleep included. Where there is no such clock: since 1970."""
-    return time.time() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
+    """Seconds since the machine started, sleep included, the same in all its containers. Where there is no such clock: since
+    1970."""
+    return time.time() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME) - _SHIFT
 
 
 def boot_id() -> str:

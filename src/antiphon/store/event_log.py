@@ -7,6 +7,7 @@ A first line ``{"format", "version", "build"}``, then ``{"seq", "at", "lane", "k
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections import deque
@@ -73,9 +74,12 @@ class FileEventLog:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.fchmod(self._fd, 0o600)  # it may have been there before
         except OSError as error:
+            full = error.errno in (errno.EMFILE, errno.ENFILE)
             raise ConfigurationError(
-                f"The event log {self.path} cannot be written: {error.strerror}.", hint="Choose another path."
+                f"The event log {self.path} cannot be written: {error.strerror}.",
+                hint="Raise the limit of open files (ulimit -n)." if full else "Choose another path.",
             ) from error
         self._size = 0
         self._write(msgspec.json.encode(LogHeader(build=build)) + b"\n")

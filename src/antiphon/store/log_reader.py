@@ -55,7 +55,7 @@ def parse_log(data: bytes, *, name: str = "the log") -> RecordedLog:
     for number, line in enumerate(lines[1:], start=2):
         try:
             entries.append(msgspec.json.decode(line, type=LogEntry))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if number == len(lines) and not torn:
                 torn = True
                 break
@@ -86,7 +86,7 @@ def _convert(entry: LogEntry, kind: type) -> object:
 def _header(line: bytes, name: str) -> LogHeader:
     try:
         header = msgspec.json.decode(line, type=dict)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         header = {}
     if header.get("format") != LOG_FORMAT:
         raise FormatError(

@@ -258,7 +258,7 @@ class SQLiteStore:
                 return question(db)
             except sqlite3.Error as error:
                 raise store_error(self.path, error) from error
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise StoreError(f"The store {self.path} holds what is no entry: {error}.", reason="damaged") from error
             finally:
                 db.close()

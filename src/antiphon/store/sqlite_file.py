@@ -6,6 +6,7 @@ Sources: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous, sqlite.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -34,6 +35,9 @@ create table entry(
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "fuse.glusterfs", "lustre"}
 
+_TOO_MANY = (errno.EMFILE, errno.ENFILE)
+_FILES = ("io", "This process has too many files open.", "Raise its limit (ulimit -n), or serve fewer calls at once.")
+
 _REASONS = {
     sqlite3.SQLITE_FULL: ("full", "There is no space left on its disk.", "Free some: what waits is written then."),
     sqlite3.SQLITE_READONLY: (
@@ -58,6 +62,8 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     """SQLite's error as ours."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
     reason, said, hint = _REASONS.get(code, ("io", f"Its disk failed ({error}).", "Check the disk."))
+    if code == sqlite3.SQLITE_CANTOPEN and _out_of_files():
+        reason, said, hint = _FILES
     return StoreError(f"The store {path}: {said}", hint=hint, reason=reason)
 
 
@@ -74,11 +80,13 @@ def open_file(path: Path, *, boot: str, clock: float, wall: float) -> sqlite3.Co
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         db = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        raise StoreError(
-            f"The store {path} cannot be opened: {said}.", hint="Choose another path.", reason="read_only"
-        ) from error
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    except OSError as error:
+        reason, said, hint = "read_only", f"It cannot be opened: {error.strerror}.", "Choose another path."
+        if error.errno in _TOO_MANY:
+            reason, said, hint = _FILES
+        raise StoreError(f"The store {path}: {said}", hint=hint, reason=reason) from error
     try:
         _prepare(db, path, boot, clock - wall)
     except sqlite3.Error as error:
@@ -139,6 +147,14 @@ def _prepare(db: sqlite3.Connection, path: Path, boot: str, ahead: float) -> Non
     except BaseException:
         db.execute("rollback")
         raise
+
+
+def _out_of_files() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in _TOO_MANY
+    return False
 
 
 def _file_system(path: Path) -> str:

@@ -18,9 +18,11 @@ from antiphon.worker.engine import Acceptance, JobOffer, JobStatus, Load, Refusa
 MOST_MESSAGE = 2 * 1024 * 1024
 """Bytes of one message, as the server has it."""
 MOST_METADATA = 512 * 1024
-"""Bytes of a job's metadata."""
+"""Bytes of a job's metadata, and of its room's."""
+MOST_ATTRIBUTES = 64 * 1024
+"""Bytes of a job's attributes, names and values together."""
 MOST_NAME = 256
-"""Bytes of a room's or participant's name."""
+"""Bytes of a room's, participant's, agent's or job's name."""
 
 TARGET_LOAD = 0.7
 """``agents.target_load`` of a LiveKit server, as it comes."""
@@ -48,6 +50,9 @@ class Assigned(msgspec.Struct, frozen=True):
     url: str
     token: str
 
+    def __repr__(self) -> str:
+        return f"Assigned({self.job!r}, {self.url!r})"
+
 
 class Terminated(msgspec.Struct, frozen=True):
     job: str
@@ -67,7 +72,10 @@ def read(data: bytes) -> AnyFromServer | None:
         raise ProtocolError(f"This is no message of the agent protocol: {error}.") from error
     match message.WhichOneof("message"):
         case "register":
-            return Registered(message.register.worker_id, message.register.server_info.version)
+            worker = message.register.worker_id
+            if not worker or _unfit(worker):
+                raise ProtocolError("The server gave this worker no proper id.")
+            return Registered(worker, message.register.server_info.version)
         case "availability":
             return Offered(_offer(message.availability))
         case "assignment":
@@ -81,11 +89,24 @@ def read(data: bytes) -> AnyFromServer | None:
 
 def _offer(asked: agent.AvailabilityRequest) -> JobOffer:
     job = asked.job
-    for what, text in (("room", job.room.name), ("participant", job.participant.identity), ("agent", job.agent_name)):
-        if len(text.encode()) > MOST_NAME or any(unicodedata.category(each) == "Cc" for each in text):
-            raise RefusedOfferError(job.id, f"The {what}'s name is too long or has control characters in it.")
-    if len(job.metadata.encode()) > MOST_METADATA:
-        raise RefusedOfferError(job.id, f"The job's metadata is longer than {MOST_METADATA} bytes.")
+    if not job.id or _unfit(job.id):
+        raise ProtocolError("The server offered a job without a proper id.")
+    if not job.room.name:
+        raise RefusedOfferError(job.id, "The job has no room.")
+    for what, text in (
+        ("room's name", job.room.name),
+        ("room's id", job.room.sid),
+        ("participant's name", job.participant.identity),
+        ("agent's name", job.agent_name),
+        ("dispatch's id", job.dispatch_id),
+    ):
+        if _unfit(text):
+            raise RefusedOfferError(job.id, f"The {what} is too long or has control characters in it.")
+    for what, text in (("job", job.metadata), ("room", job.room.metadata)):
+        if len(text.encode()) > MOST_METADATA:
+            raise RefusedOfferError(job.id, f"The {what}'s metadata is longer than {MOST_METADATA} bytes.")
+    if sum(len(name.encode()) + len(value.encode()) for name, value in job.attributes.items()) > MOST_ATTRIBUTES:
+        raise RefusedOfferError(job.id, f"The job's attributes are longer than {MOST_ATTRIBUTES} bytes.")
     return JobOffer(
         id=job.id,
         room=job.room.name,
@@ -98,6 +119,11 @@ def _offer(asked: agent.AvailabilityRequest) -> JobOffer:
         dispatch_id=job.dispatch_id,
         resuming=asked.resuming,
     )
+
+
+def _unfit(name: str) -> bool:
+    """Too long for a name, or with what would break a line of a log."""
+    return len(name.encode()) > MOST_NAME or any(unicodedata.category(each) in ("Cc", "Zl", "Zp") for each in name)
 
 
 class RefusedOfferError(ProtocolError):
@@ -163,7 +189,7 @@ def status(load: Load) -> bytes:
 def job_status(job: str, status: JobStatus, error: str = "") -> bytes:
     message = agent.WorkerMessage()
     message.update_job.job_id, message.update_job.status = job, _STATUS[status]
-    message.update_job.error = error[:1024]
+    message.update_job.error = error[:1024].encode(errors="replace").decode()
     return bytes(message.SerializeToString())
 
 

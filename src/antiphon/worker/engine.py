@@ -65,6 +65,9 @@ class Assignment(msgspec.Struct, frozen=True):
     token: str
     line: str = ""
 
+    def __repr__(self) -> str:
+        return f"Assignment({self.offer!r}, {self.acceptance!r}, {self.url!r})"
+
 
 class Load(msgspec.Struct, frozen=True):
     """``value``: 0 (idle) to 1 (nothing more can be taken). ``jobs``: running now. ``open``: another one may be offered. ``draining``: none ever
@@ -86,11 +89,12 @@ class Worker(Protocol):
     def assigned(self, assignment: Assignment) -> None: ...
 
     def withdrawn(self, offer: JobOffer) -> None:
-        """What was accepted did not come."""
+        """The offer came to nothing: what was accepted did not come, or nobody waits for the answer any more. Also told of an
+        offer that ``offered`` had not promised anything for yet."""
         ...
 
     def terminated(self, job: str, reason: str = "job_terminated", *, drain: bool = False) -> None:
-        """End this job; ``drain``: after what is being said."""
+        """End this job; one that does not run here is none of this worker's. ``drain``: after what is being said."""
         ...
 
     def running(self) -> list[str]:
@@ -106,7 +110,8 @@ class Engine(Protocol):
     """One connection to a dispatcher."""
 
     async def run(self) -> None:
-        """Serve until ``aclose``. Raises ``ConfigurationError`` for what waiting does not mend: a key that is not known."""
+        """Serve until ``aclose``. Raises ``ConfigurationError`` for what waiting does not mend: a key that was never known. One
+        that was known and is not any more is tried on: jobs may run."""
         ...
 
     def report(self, job: str, status: JobStatus, error: str = "") -> None:

@@ -66,7 +66,7 @@ class JobContext:
         self.redaction = redaction
         self.party_grace = party_grace
         self.epoch, self.resumption, self.ownership = epoch, resumption, ownership
-        self.id = id or f"job_{uuid.uuid4().hex[:12]}"
+        self.id = id or f"job_{uuid.uuid4().hex}"
         self.metadata = metadata
         self.userdata = userdata if userdata is not None else {}
         self.session: AgentSession[Any] | None = None

@@ -1,14 +1,16 @@
 """The LiveKit engine: registers with a LiveKit server (self-hosted or Cloud) and takes its jobs. Runs on the core's loop.
 
 A connection that is lost is made anew after a random wait (full jitter, so that a server that restarts is not met by all its
-workers at once), for as long as the worker runs: jobs that run do not need it.
+workers at once), for as long as the worker runs: jobs that run do not need it. What the server says of jobs is ``Offers``'.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import random
+import re
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,20 +21,26 @@ from yarl import URL
 from antiphon import __version__
 from antiphon.errors import ConfigurationError
 from antiphon.worker import agent_protocol as proto
-from antiphon.worker.engine import Acceptance, Assignment, JobOffer, JobStatus, Refusal, Worker, WorkerPermissions
+from antiphon.worker.engine import JobStatus, Refusal, Worker, WorkerPermissions
+from antiphon.worker.offers import Offers
 from antiphon.worker.room_token import sign
 
 logger = logging.getLogger("antiphon")
 
 CONNECT_WITHIN = 10.0
+"""Seconds until the server has answered, however far it came."""
 REGISTER_WITHIN = 10.0
-ASSIGN_WITHIN = 7.5
-"""Seconds from a job's acceptance until it has gone to somebody else."""
 STATUS_EVERY = 2.5
 HEARTBEAT = 15.0
 """Seconds between two pings; a server that answers none for half of that is gone."""
 LONGEST_WAIT = 10.0
 MOST_WAITING = 1024
+TOKEN_FOR = 600
+"""Seconds. A token is for one connection; clocks may differ by as much."""
+SHORTEST_SECRET = 32
+"""Characters of an API secret, as LiveKit servers ask for."""
+TOO_BIG = 1009
+"""How a WebSocket is closed for a message that is too long."""
 
 
 class LiveKitEngine:
@@ -56,9 +64,11 @@ class LiveKitEngine:
         self._worker, self._url, self._key, self._secret = worker, _base(url), key, secret
         self._permissions, self._jitter = permissions or WorkerPermissions(), jitter
         self._instance = uuid.uuid4().hex
-        self._out: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
-        self._accepted: dict[str, tuple[JobOffer, Acceptance, asyncio.TimerHandle]] = {}
-        self._answering: set[asyncio.Task[None]] = set()
+        self._out: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(MOST_WAITING)
+        """Messages, and whether each outlives the connection."""
+        self._offers = Offers(worker, self._send, str(self._url.with_scheme("wss" if self._secure else "ws")))
+        self._known = False
+        """The server has taken this key before."""
         self._closing = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -69,30 +79,18 @@ class LiveKitEngine:
     async def run(self) -> None:
         """See ``Engine``."""
         failed = 0
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_WITHIN)) as http:
+        self._warn()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
             while not self._closing.is_set():
-                registered = False
-                try:
-                    async with http.ws_connect(
-                        self._url / "agent",
-                        headers={"Authorization": f"Bearer {self._token()}"},
-                        heartbeat=HEARTBEAT,
-                        max_msg_size=proto.MOST_MESSAGE,
-                    ) as socket:
-                        registered = await self._serve(socket)
-                        reason = f"The server closed the connection ({socket.close_code})."
-                except aiohttp.WSServerHandshakeError as error:
-                    if error.status in (401, 403):
-                        raise ConfigurationError(
-                            f"{self._url.host} does not know this API key, or its secret is another ({error.status}).",
-                            hint="Check LIVEKIT_API_KEY and LIVEKIT_API_SECRET.",
-                        ) from error
-                    reason = f"{self._url.host} answers {error.status}: is this the address of a LiveKit server?"
-                except (aiohttp.ClientError, OSError, TimeoutError, proto.ProtocolError) as error:
-                    reason = f"{self._url.host} cannot be reached: {error or type(error).__name__}"
+                registered, reason, status = await self._connect(http)
                 self._lost()
                 if self._closing.is_set():
                     return
+                if status in (401, 403) and not self._known:
+                    raise ConfigurationError(
+                        f"{self._url.host} does not know this API key, or its secret is another ({status}).",
+                        hint="Check LIVEKIT_API_KEY and LIVEKIT_API_SECRET, and this machine's clock.",
+                    )
                 self._worker.disconnected(reason)
                 failed = 0 if registered else failed + 1
                 wait = self._jitter() * min(LONGEST_WAIT, 0.5 * 2 ** min(failed, 10))
@@ -100,8 +98,9 @@ class LiveKitEngine:
                     await asyncio.wait_for(self._closing.wait(), wait)
 
     def report(self, job: str, status: JobStatus, error: str = "") -> None:
-        """See ``Engine``. Dropped while there is no connection: jobs that run are told anew with the next."""
-        self._send(proto.job_status(job, status, error))
+        """See ``Engine``. While there is no connection, jobs that end are remembered for the next; those that run are told
+        anew with it."""
+        self._send(proto.job_status(job, status, error), keep=status != "running")
 
     def load_changed(self) -> None:
         """See ``Engine``."""
@@ -113,11 +112,50 @@ class LiveKitEngine:
 
     # --- one connection ------------------------------------------------------------------------------------------------
 
-    def _token(self) -> str:
-        return sign({"video": {"agent": True}}, key=self._key, secret=self._secret, lifetime=3600)
+    def _warn(self) -> None:
+        """Of what is unsafe where the server is not on this machine."""
+        if _here(self._url.host or ""):
+            return
+        if len(self._secret) < SHORTEST_SECRET:
+            logger.warning(
+                "the API secret of %s is shorter than %d characters: it can be guessed", self._url.host, SHORTEST_SECRET
+            )
+        if not self._secure:
+            logger.warning(
+                "the connection to %s is not encrypted: use wss://, or a network of your own", self._url.host
+            )
 
-    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> bool:
-        """Until the connection ends. True: the server took the registration."""
+    @property
+    def _secure(self) -> bool:
+        return self._url.scheme == "https"
+
+    def _token(self) -> str:
+        return sign({"video": {"agent": True}}, key=self._key, secret=self._secret, lifetime=TOKEN_FOR)
+
+    async def _connect(self, http: aiohttp.ClientSession) -> tuple[bool, str, int]:
+        """One connection, to its end: whether the server took the registration, why it ended, and what the server answered
+        instead (an HTTP status)."""
+        host = self._url.host
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN):
+                socket = await http.ws_connect(
+                    self._url / "agent",
+                    headers={"Authorization": f"Bearer {self._token()}"},
+                    heartbeat=HEARTBEAT,
+                    max_msg_size=proto.MOST_MESSAGE,
+                )
+            async with socket:
+                await self._serve(socket)
+                if socket.close_code == TOO_BIG:
+                    return False, f"{host} sent a message of more than {proto.MOST_MESSAGE} bytes.", 0
+                return True, f"The server closed the connection ({socket.close_code}).", 0
+        except aiohttp.WSServerHandshakeError as error:
+            return False, f"{host} answers {error.status}: is this the address of a LiveKit server?", error.status
+        except (aiohttp.ClientError, OSError, TimeoutError, proto.ProtocolError) as error:
+            return False, f"{host} cannot be reached: {str(error) or type(error).__name__}", 0
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Until the connection ends."""
         await socket.send_bytes(
             proto.register(
                 agent_name=self.agent_name,
@@ -127,12 +165,10 @@ class LiveKitEngine:
             )
         )
         first = await asyncio.wait_for(socket.receive(), REGISTER_WITHIN)
-        if first.type is not aiohttp.WSMsgType.BINARY:
-            return False
-        said = proto.read(first.data)
+        said = proto.read(first.data) if first.type is aiohttp.WSMsgType.BINARY else None
         if not isinstance(said, proto.Registered):
             raise proto.ProtocolError("The server did not answer the registration.")
-        self.worker_id = said.worker_id
+        self.worker_id, self._known = said.worker_id, True
         if jobs := self._worker.running():
             self._send(proto.still_running(jobs))
         self.load_changed()
@@ -150,11 +186,11 @@ class LiveKitEngine:
             for task in talking:
                 task.cancel()
             await asyncio.gather(*talking, return_exceptions=True)
-        return True
 
     async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
-            await socket.send_bytes(await self._out.get())
+            data, _ = await self._out.get()
+            await socket.send_bytes(data)
 
     async def _tell_load(self) -> None:
         while True:
@@ -168,16 +204,14 @@ class LiveKitEngine:
     def _lost(self) -> None:
         """What belongs to the connection that is gone."""
         self.worker_id = ""
-        while not self._out.empty():
-            self._out.get_nowait()
-        for task in self._answering:
-            task.cancel()
-        for job in list(self._accepted):
-            self._withdraw(job)
+        waited = [self._out.get_nowait() for _ in range(self._out.qsize())]
+        for data, keep in waited:
+            self._send(data, keep=keep)
+        self._offers.lost()
 
-    def _send(self, data: bytes) -> None:
-        if self.worker_id and not self._out.full():
-            self._out.put_nowait(data)
+    def _send(self, data: bytes, *, keep: bool = False) -> None:
+        if (self.worker_id or keep) and not self._out.full():
+            self._out.put_nowait((data, keep))
 
     # --- what the server says ------------------------------------------------------------------------------------------
 
@@ -190,38 +224,13 @@ class LiveKitEngine:
             return
         match said:
             case proto.Offered(offer=offer):
-                task = asyncio.get_running_loop().create_task(self._answer(offer), name=f"offer {offer.id}")
-                self._answering.add(task)
-                task.add_done_callback(self._answering.discard)
+                self._offers.offered(offer)
             case proto.Assigned(job=job, url=url, token=token):
-                self._assigned(job, url, token)
+                self._offers.assigned(job, url, token)
             case proto.Terminated(job=job):
-                self._worker.terminated(job)
+                self._offers.terminated(job)
             case _:
                 return
-
-    async def _answer(self, offer: JobOffer) -> None:
-        answer = await self._worker.offered(offer)
-        if isinstance(answer, Refusal):
-            self._send(proto.refuse(offer.id, answer))
-            return
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(ASSIGN_WITHIN, self._withdraw, offer.id)
-        self._accepted[offer.id] = (offer, answer, timer)
-        self._send(proto.accept(offer.id, answer))
-
-    def _withdraw(self, job: str) -> None:
-        offer, _, timer = self._accepted.pop(job)
-        timer.cancel()
-        self._worker.withdrawn(offer)
-
-    def _assigned(self, job: str, url: str, token: str) -> None:
-        if job not in self._accepted:
-            return  # too late, twice, or never offered: it is somebody else's
-        offer, acceptance, timer = self._accepted.pop(job)
-        timer.cancel()
-        where = url or str(self._url.with_scheme("wss" if self._url.scheme == "https" else "ws"))
-        self._worker.assigned(Assignment(offer, acceptance, where, token))
 
 
 def _base(url: str) -> URL:
@@ -233,7 +242,25 @@ def _base(url: str) -> URL:
         known = False
     if not known:
         raise ConfigurationError(
-            f"{url!r} is not the address of a LiveKit server.",
+            f"{_shown(url)!r} is not the address of a LiveKit server.",
             hint="Write LIVEKIT_URL=wss://HOST or ws://127.0.0.1:7880.",
         )
-    return made.with_scheme({"ws": "http", "wss": "https"}.get(made.scheme, made.scheme))
+    if made.user or made.password:
+        raise ConfigurationError(
+            f"There is a user or password in the address {_shown(url)!r}: a LiveKit server knows none.",
+            hint="Write LIVEKIT_URL=wss://HOST, and the key as LIVEKIT_API_KEY and LIVEKIT_API_SECRET.",
+        )
+    return made.with_scheme({"ws": "http", "wss": "https"}.get(made.scheme, made.scheme)).with_query(None)
+
+
+def _shown(url: str) -> str:
+    """Without what may be a password."""
+    return re.sub(r"^.*@", "...@", url).partition("?")[0]
+
+
+def _here(host: str) -> bool:
+    """Whether it is this machine: a server that was started for trying things out."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

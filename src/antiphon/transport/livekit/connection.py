@@ -58,6 +58,10 @@ class LiveKitOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topics: tuple[str, ...] = (CHAT,)
     text_is_turn: bool = True
 
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"LiveKitOptions({self.url!r}, use={self.use!r})"
+
 
 class RoomConnection:
     """``tell``: gets what happens in the room, ``hear`` the sound of those it hears, ``event`` what it means for the call."""
