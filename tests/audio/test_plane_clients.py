@@ -390,3 +390,24 @@ def test_a_socket_that_nobody_serves_is_replaced_and_a_file_is_not(tmp_path: Pat
             await ProcessPlane(listen=str(tmp_path / "m" / ("x" * 200))).start()
 
     asyncio.run(call())
+
+
+def test_what_one_line_s_session_makes_of_it_ends_no_other_s(caplog: pytest.LogCaptureFixture) -> None:
+    def bad(messages: Any) -> None:
+        raise KeyError("a defect")
+
+    async def call() -> None:
+        ours, theirs = socket.socketpair()
+        _, client = await asyncio.get_running_loop().create_connection(PlaneClient, sock=ours)
+        listener = Listener()
+        client.subscribe("a", bad)
+        client.subscribe("b", listener)
+        theirs.sendall(pack([LineUp(line=line, at=0.0, quality="paced") for line in "ab"]))
+        await listener.wait_for(LineUp)
+        assert client.alive
+        theirs.close()
+        await listener.wait_for(LineDown)
+        await client.aclose()
+        assert [record.exc_info is not None for record in caplog.records if record.name == "antiphon"] == [True, True]
+
+    asyncio.run(call())

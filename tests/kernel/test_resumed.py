@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from antiphon.kernel import effects as fx
 from antiphon.kernel import events as ev
 from antiphon.kernel import facts as ft
 from antiphon.kernel import ledger
-from antiphon.kernel.conversation import IN_DOUBT
+from antiphon.kernel.conversation import IN_DOUBT, Message
 from antiphon.kernel.folding import folded, goes_on
 from antiphon.kernel.kernel import Kernel
 from antiphon.kernel.liveness import whose_move
 from antiphon.kernel.policy import ReplyOptions
+from antiphon.kernel.prompt import prompt_view
 from antiphon.kernel.turn import unheard_since
 from tests.kernel.call import Call, agent
 
@@ -121,6 +123,17 @@ def test_where_the_plane_is_gone_what_was_not_heard_is_said_on_a_new_line() -> N
     assert [play.speech for play in call.all(fx.Play)] == ["say#2"] and not call.facts(ft.LegJoined)
 
 
+def test_who_spoke_when_the_line_was_lost_is_answered() -> None:
+    """No edge ends a voice that was heard on a line that is gone."""
+    call = Call()
+    call.send(ev.Vad(edge="start", at=call.now), ev.Partial(segment="1", revision=1, text="when do you open"))
+    call.wait(0.4)
+    call.send(ev.Resumed(epoch=2, lost=True), ev.LegUp(leg="phone", medium="audio"))
+    call.wait(10.0)
+    assert [fact.text for fact in call.facts(ft.TurnCommitted)] == ["when do you open"]
+    assert call.all(fx.StartReply)
+
+
 def test_who_does_not_come_back_within_the_time_is_gone() -> None:
     call = Call()
     call.send(ev.Resumed(epoch=2, lost=True))
@@ -156,6 +169,29 @@ def test_an_answer_whose_sound_is_lost_is_made_again_from_what_was_heard() -> No
         assert [start.speech for start in call.all(fx.StartReply)] == ["r#2"]
         assert len(call.facts(ft.SpeechHeard)) == 1
         assert call.state.reply.options == {"r": ReplyOptions(instructions="Be brief.")}
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_the_model_that_goes_on_reads_no_words_that_have_no_sound(words: bool) -> None:
+    """Of a sentence that was half made it would leave out the other half."""
+    call = Call()
+    call.send(ev.ReplyAsked(speech="r"))
+    start = call.one(fx.StartReply)
+    timed = tuple((word, i * 12_000, (i + 1) * 12_000) for i, word in enumerate(TEXT.split()[:3])) if words else ()
+    call.send(
+        ev.Segment(op=start.op, index=0, text=TEXT),
+        ev.Synthesised(op=start.op, index=0, start=0, samples=36_000, done=False, words=timed),
+    )
+    call.hears("r", 9_000)
+    call.clear()
+    call.send(ev.Resumed(epoch=2))
+    assert call.one(fx.StartReply).speech == "r#2"
+    (read,) = [item.text for item in prompt_view(call.state) if isinstance(item, Message) and item.in_flight]
+    call.hears("r", 36_000, settle="end")
+    (heard,) = [fact.text for fact in call.facts(ft.SpeechHeard)]
+    assert read == heard and TEXT.startswith(read) and len(read) < len(TEXT)
+    if words:
+        assert read == "one two three"
 
 
 def test_an_answer_that_was_heard_to_its_end_is_not() -> None:
@@ -245,14 +281,14 @@ def test_a_session_that_was_closing_has_its_time_again() -> None:
 
 def test_from_when_on_an_open_turn_wants_to_be_heard_again() -> None:
     call = Call()
-    assert unheard_since(call.state.turn) == -1.0
+    assert unheard_since(call.state.turn, 3.0) == 3.0
     call.now = 5.0
     call.send(ev.Vad(edge="start", at=5.0), ev.Partial(segment="a", revision=1, text="one"))
-    assert unheard_since(call.state.turn) == 4.5
+    assert unheard_since(call.state.turn, 9.0) == 4.5
     call.send(
         ev.Final(segment="a", revision=2, text="one tea", at=6.2), ev.Partial(segment="b", revision=1, text="and")
     )
-    assert unheard_since(call.state.turn) == 6.2
+    assert unheard_since(call.state.turn, 9.0) == 6.2
 
 
 # --- the conversation alone --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.kernel.events import Op
 from antiphon.kernel.kernel import Kernel
-from antiphon.kernel.liveness import whose_move
+from antiphon.kernel.liveness import at_rest, whose_move
 from antiphon.kernel.out import KernelFault
 from tests.kernel.call import PLAIN, Call, agent, ev, ft, fx
 
@@ -439,3 +439,14 @@ def test_a_model_has_its_own_time_after_a_tool_that_took_long() -> None:
     assert call.facts(ft.ToolResult) and not call.all(fx.Failover)
     call.wait(1.0)
     assert len(call.all(fx.StartReply)) == 2
+
+
+def test_a_call_is_at_rest_when_nobody_speaks_and_nothing_is_under_way() -> None:
+    assert not at_rest(Kernel().state)
+    call = Call()
+    assert at_rest(call.state)
+    call.send(ev.Vad(edge="start", at=0.0))
+    assert not at_rest(call.state), "the caller speaks"
+    call = Call()
+    call.send(ev.Typed(text="hello"))
+    assert not at_rest(call.state), "the agent has to answer"

@@ -119,6 +119,12 @@ class Forgetful(AlwaysThere):
     loses = (seam.VadEdge, seam.Progress)
 
 
+class StoppedOwner(AlwaysThere):
+    """Has told somebody who stood still all there was."""
+
+    loses = (seam.VadEdge, seam.MicAudio)
+
+
 class Call:
     """What came of it. ``sessions``: of each process. ``llms``: their models. ``resumption``: what the second one was given."""
 

@@ -19,7 +19,15 @@ from antiphon.models.log import LogEntry, LogHeader
 from antiphon.store.recovery import recover
 from antiphon.testing import Caller, ScriptedLLM, calls
 from antiphon.testing.llm import LLMRequest
-from tests.scenarios.resume_story import AlwaysThere, Call, Died, Forgetful, KeepingPlane, died_and_went_on
+from tests.scenarios.resume_story import (
+    AlwaysThere,
+    Call,
+    Died,
+    Forgetful,
+    KeepingPlane,
+    StoppedOwner,
+    died_and_went_on,
+)
 
 STORY = "Once upon a time there was a king who had three daughters. They lived in a very large garden by the sea. Nobody knew."
 
@@ -418,6 +426,13 @@ def test_words_that_were_said_while_nobody_was_there_are_understood_too() -> Non
     caller = Caller().says(ORDER, at=0.8).waits_for_agent()
     died = Died("stt.partial", lambda event: event.text.endswith("one"))
     call = died_and_went_on(Greeter, caller, died, llm="Certainly.", plane=AlwaysThere, away=1.0)
+    assert [fact.text for fact in call.facts(ft.TurnCommitted)] == [ORDER], call
+
+
+def test_words_that_an_owner_was_told_of_who_stood_still_are_understood_by_the_next() -> None:
+    """Nothing of them is in the log, no turn is open in it."""
+    caller = Caller().waits_for_agent().says(ORDER).waits_for_agent()
+    call = died_and_went_on(Greeter, caller, Died("speech.done"), llm="Certainly.", plane=StoppedOwner, away=4.0)
     assert [fact.text for fact in call.facts(ft.TurnCommitted)] == [ORDER], call
 
 

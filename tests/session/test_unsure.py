@@ -74,3 +74,16 @@ def test_where_another_has_it_nothing_of_that_is_said() -> None:
         assert await session.wait_closed() == "fenced"
 
     assert call(story) == ("One.", "fenced")
+
+
+def test_a_session_of_which_nobody_can_say_whose_it_is_for_a_minute_counts_as_another_s() -> None:
+    async def story(session: AgentSession[Any], ownership: Scripted, leg: SimulatedLeg) -> None:
+        await session.say("One.")
+        ownership.sure = False
+        session.say("Two.")
+        await asyncio.sleep(59.0)
+        assert not session.close_reason
+        await asyncio.sleep(3.0)
+        assert await session.wait_closed() == "fenced"
+
+    assert call(story) == ("One.", "fenced")

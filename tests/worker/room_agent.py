@@ -37,10 +37,9 @@ async def agent_in(livekit: LiveKitProcess, room: str, **grants: Any) -> AsyncIt
     plane = await runtime.plane("process")
     offer = JobOffer(id=f"job-{uuid.uuid4().hex[:8]}", room=room)
     assignment = Assignment(offer, Acceptance("agent"), livekit.url, token(room, "agent", kind="agent", **grants))
-    line = RoomLine(offer.id, assignment, plane=plane, core=runtime.core, user=Lane(asyncio.get_running_loop()))
-    context = RoomJobContext(
-        offer, line.room, line, (livekit.url, KEY, SECRET), id=offer.id, leg=line.leg, plane=line.line
-    )
+    here, server = Lane(asyncio.get_running_loop()), (livekit.url, KEY, SECRET)
+    line = RoomLine(offer.id, assignment, server=server, plane=plane, core=runtime.core, user=here)
+    context = line.context()
     runtime.core.post(line.open)
     try:
         yield context

@@ -203,3 +203,24 @@ async def test_a_recording_of_the_dead_process_is_not_written_over(tmp_path: Pat
     assert session._shell is not None and session._shell.services.record == "call.2.opus"
     await session.aclose()
     await store.aclose()
+
+
+class Dropping(SQLiteStore):
+    """Its logs have lost an entry."""
+
+    def log(self, lease: Lease, **options: Any) -> Any:
+        log = super().log(lease, **options)
+        log.dropped = 1
+        return log
+
+
+@story
+async def test_a_log_whose_end_could_not_be_stored_is_free_when_its_lease_is_over(tmp_path: Path) -> None:
+    store = Dropping(tmp_path / "calls.db")
+    hold = await durability(store).create("call", {})
+    await hold.release()
+    with pytest.raises(LeaseHeldError):
+        await durability(store, "other").take_over("call", attach=False)
+    await asyncio.sleep(1.2 * TTL)
+    await (await durability(store, "other").take_over("call", attach=False)).end("done")
+    await store.aclose()

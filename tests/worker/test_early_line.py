@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from antiphon import Agent, AgentSession, JobContext
 from antiphon.audio.frames import EAR_RATE
 from antiphon.audio.inline_plane import InlinePlane
 from antiphon.audio.leg import LegEvent
 from antiphon.audio.seam import LegSpec, LineError, LineUp, MicAudio, VadEdge
 from antiphon.audio.vad import EnergyVAD
+from antiphon.errors import AudioError
 from antiphon.testing import loop as virtual
 from antiphon.testing.llm import ScriptedLLM
 from antiphon.testing.stt import ScriptedSTT
@@ -145,3 +148,21 @@ def test_what_somebody_said_who_is_not_meant_is_forgotten() -> None:
         assert not any(isinstance(message, VadEdge) for message in kept)
         heard = sum(message.frame.samples for message in kept if isinstance(message, MicAudio))
         assert 0.4 * EAR_RATE < heard < 0.6 * EAR_RATE, "what is said from then on counts"
+
+
+def test_a_line_that_is_over_and_no_session_has_is_not_listened_to_any_more() -> None:
+    async def call() -> None:
+        page = Page(AnsweringLeg())
+        await asyncio.sleep(0.1)
+        assert list(page.plane._deliver) == ["job"]
+        page.line.close()
+        await asyncio.sleep(0.1)
+        assert page.closed == 1 and not page.plane._deliver
+        missing = EarlyLine(page.plane, "other", on_signal=lambda text: None)
+        missing.attach()
+        with pytest.raises(AudioError):
+            await missing.wait_attached()
+        assert not page.plane._deliver
+        await page.plane.aclose()
+
+    virtual.run(call())

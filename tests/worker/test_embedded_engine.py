@@ -33,10 +33,12 @@ run(server)
 
 
 @asynccontextmanager
-async def started(folder: Path, *words: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+async def started(
+    folder: Path, *words: str, program: str = ""
+) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """The program under ``start``: the address that it prints, and its process."""
     app = folder / "app.py"
-    app.write_text(PROGRAM.format(store=f"sqlite:///{folder}/calls.db"))
+    app.write_text((program or PROGRAM).format(store=f"sqlite:///{folder}/calls.db"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVEKIT")}
     command = (sys.executable, "-u", str(app), "start", "--port", "0", "--health-port", "0", *words)
     process = await asyncio.create_subprocess_exec(
@@ -53,9 +55,11 @@ async def started(folder: Path, *words: str) -> AsyncIterator[tuple[str, asyncio
                     return
         raise AssertionError("".join(lines))
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        for _ in range(2):  # the second ends the calls that run
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.5)
+        await asyncio.wait_for(process.wait(), 20)
 
 
 async def until(page: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
@@ -102,3 +106,34 @@ def test_a_browser_calls_and_a_second_one_is_told_that_all_lines_are_busy(tmp_pa
         assert json.loads(report.read_text())["session"] == session
 
     asyncio.run(calls())
+
+
+BROKEN = PROGRAM.replace(
+    "from antiphon.testing.tts",
+    """class Broken(ScriptedLLM):
+    def chat(self, **options):
+        raise RuntimeError("the key sesame is wrong")
+
+from antiphon.testing.tts""",
+).replace('ScriptedLLM("It is ready.")', "Broken()")
+
+
+def test_a_strangers_page_is_told_that_something_failed_and_not_what(tmp_path: Path) -> None:
+    replies = BROKEN.replace("\n\nrun(", "\n    session.generate_reply()\n\nrun(")
+    raises = PROGRAM.replace(
+        "await session.start", 'raise RuntimeError("the key sesame is wrong")\n    await session.start'
+    )
+
+    async def told_by(program: str) -> dict[str, Any]:
+        async with (
+            started(tmp_path, program=program) as (address, _),
+            aiohttp.ClientSession() as http,
+            http.ws_connect(f"{address}socket") as page,
+        ):
+            await page.send_json({"type": "hello"})
+            told = await until(page, "error")
+            assert "sesame" not in json.dumps(told)
+            return told
+
+    assert asyncio.run(told_by(replies))["error"] == "Something went wrong on the server."
+    assert asyncio.run(told_by(raises))["error"] == "The agent could not be started."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 from antiphon.worker.offers import ASSIGN_WITHIN
@@ -13,14 +14,14 @@ from tests.worker.test_livekit_rooms import worker
 OFFERS = 300
 
 
-def test_a_flood_of_offers_takes_no_more_than_the_slots_and_they_come_back() -> None:
+def test_a_flood_of_offers_takes_no_more_than_the_slots_and_they_come_back(tmp_path: Path) -> None:
     """None of the accepted jobs is ever assigned: after 7.5 s each slot is free again."""
 
     async def flood() -> None:
         async with dispatcher() as server:
             server.mute = True
             where: Any = server
-            async with worker(where) as running:
+            async with worker(where, tmp_path) as running:
                 metrics = (await asyncio.to_thread(running.get, "/metrics"))[1]
                 capacity = int(re.findall(r"^antiphon_sessions_capacity (\d+)", metrics, re.MULTILINE)[0])
                 for number in range(OFFERS):

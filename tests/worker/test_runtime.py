@@ -36,3 +36,23 @@ def test_a_plane_whose_process_died_is_started_anew(monkeypatch: pytest.MonkeyPa
         assert not second.alive
 
     asyncio.run(story())
+
+
+def test_calls_that_come_at_once_share_one_plane(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ProcessPlane] = []
+
+    async def start(form: str) -> ProcessPlane:
+        await asyncio.sleep(0.1)
+        made.append(ProcessPlane())
+        await made[-1].start()
+        return made[-1]
+
+    monkeypatch.setattr(runtimes, "_start_plane", start)
+
+    async def story() -> None:
+        runtime = Runtime()
+        one, other = await asyncio.gather(runtime.plane("process"), runtime.plane("process"))
+        assert one is other and len(made) == 1
+        await runtime.aclose()
+
+    asyncio.run(story())

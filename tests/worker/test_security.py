@@ -285,12 +285,12 @@ def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
 
 
 def test_a_running_workers_pages_are_this_machines_and_only_to_be_read_and_it_tells_no_secret(
-    livekit: LiveKitProcess,
+    livekit: LiveKitProcess, tmp_path: Path
 ) -> None:
     """A real one, with a job that fails; where it listens nobody told it."""
 
     async def look() -> str:
-        async with worker(livekit) as running:
+        async with worker(livekit, tmp_path) as running:
             await dispatch(livekit, a_room(), agent="broken")
             await running.says("the machine is out of beans")
             shown = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +19,11 @@ def own_livekit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitPro
     yield from serve(tmp_path_factory.mktemp("livekit"))
 
 
-def test_a_call_goes_on_when_the_server_is_killed_and_starts_anew(own_livekit: LiveKitProcess) -> None:
+def test_a_call_goes_on_when_the_server_is_killed_and_starts_anew(own_livekit: LiveKitProcess, tmp_path: Path) -> None:
     """Agent and caller join the room that is made again; the worker registers anew and takes jobs; no slot stays taken."""
 
     async def call() -> None:
-        async with worker(own_livekit) as running:
+        async with worker(own_livekit, tmp_path) as running:
             caller = RoomCaller(own_livekit.url, a_room())
             await caller.join()
             await dispatch(own_livekit, caller.name)
@@ -54,9 +55,9 @@ def test_a_call_goes_on_when_the_server_is_killed_and_starts_anew(own_livekit: L
     asyncio.run(call())
 
 
-def test_a_call_whose_caller_never_comes_back_ends_with_a_reason(own_livekit: LiveKitProcess) -> None:
+def test_a_call_whose_caller_never_comes_back_ends_with_a_reason(own_livekit: LiveKitProcess, tmp_path: Path) -> None:
     async def call() -> None:
-        async with worker(own_livekit) as running:
+        async with worker(own_livekit, tmp_path) as running:
             caller = RoomCaller(own_livekit.url, a_room())
             await caller.join(microphone=False)
             await dispatch(own_livekit, caller.name)

@@ -15,9 +15,11 @@ from antiphon.errors import ConfigurationError
 from antiphon.worker import agent_messages as m
 from antiphon.worker import runtime_directory
 from antiphon.worker.crash_limit import CrashLimit
+from antiphon.worker.durability import RENEW_EVERY
 from antiphon.worker.process_link import open_link
 from antiphon.worker.room_token import grants_of, sign
-from antiphon.worker.watchdog import Watchdog
+from antiphon.worker.server import AgentServer
+from antiphon.worker.watchdog import DUMP_FOR, LOOK_EVERY, Watchdog
 
 KEY, SECRET = "a-key", "a-secret-that-is-long-enough-for-sha256"
 
@@ -35,13 +37,13 @@ def test_a_new_token_grants_to_another_identity_what_the_first_did() -> None:
         api.TokenVerifier(KEY, "another-secret-that-is-long-enough").verify(sign(grants, key=KEY, secret=SECRET))
 
 
-def test_a_session_is_suspect_after_two_crashes_and_too_many_are_four_within_a_minute() -> None:
+def test_a_session_is_suspect_after_three_crashes_and_too_many_are_four_within_a_minute() -> None:
     limit = CrashLimit()
     seen = []
     for now in (0.0, 10.0, 20.0, 30.0):
         limit.note(now)
         seen.append((limit.suspect, limit.exceeded))
-    assert seen == [(False, False), (True, False), (True, False), (True, True)]
+    assert seen == [(False, False), (False, False), (True, False), (True, True)]
     slow = CrashLimit()
     for now in (0.0, 30.0, 61.0, 91.0, 122.0, 152.0):
         slow.note(now)
@@ -104,6 +106,12 @@ def test_a_watchdog_that_stood_still_itself_takes_nobody_for_hung() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("hang_timeout", [2.0, 5.0, 15.0])
+def test_a_lease_outlives_the_time_in_which_a_process_that_hangs_is_ended(hang_timeout: float) -> None:
+    ended = hang_timeout + LOOK_EVERY + DUMP_FOR
+    assert AgentServer(hang_timeout=hang_timeout).lease_ttl > RENEW_EVERY + ended
+
+
 def test_the_folder_of_a_worker_is_private_and_those_of_dead_ones_are_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,3 +129,14 @@ def test_the_folder_of_a_worker_is_private_and_those_of_dead_ones_are_swept(
     os.chmod(runtime_directory.root(), 0o755)
     with pytest.raises(ConfigurationError, match="XDG_RUNTIME_DIR"):
         runtime_directory.make()
+
+
+def test_processes_that_die_together_are_one_crash_of_a_session_that_had_begun_in_one_of_them() -> None:
+    limit = CrashLimit()
+    limit.note(10.0)
+    for given_to in range(5):
+        limit.note(10.01 + given_to / 100, begun=False)
+    assert not limit.suspect and not limit.exceeded
+    for crash in (12.0, 14.0, 16.0):
+        limit.note(crash, begun=False)
+    assert limit.exceeded, "one that crashes its process before it has begun does so each time"

@@ -89,6 +89,30 @@ def test_a_process_that_is_killed_in_a_sentence_is_replaced_and_the_sentence_goe
     story(call())
 
 
+def test_all_calls_of_a_process_go_on_when_it_dies_and_again_when_the_next_and_the_media_process_do(
+    tmp_path: Path,
+) -> None:
+    async def call() -> None:
+        async with supervised(tmp_path, store=str(tmp_path / "calls.db")) as worker:
+            for number in range(10):
+                await worker.sees("worker_open", 1)
+                await a_call(worker, 60, id=f"AJ_{number}")
+            await worker.until(lambda: len(list(tmp_path.glob("*.wav"))) == 10)
+            await asyncio.sleep(1.0)
+            for round in (1, 2):
+                await worker.sees("worker_processes", 2)
+                (pid,) = worker.serving()
+                os.kill(pid, signal.SIGKILL)
+                await worker.sees("takeovers_total", 10 * round)
+            await worker.sees("worker_processes", 2)
+            os.kill(worker.media()[0], signal.SIGKILL)
+            await worker.sees("takeovers_total", 30)
+            assert worker.metric("sessions_active") == 10 and worker.metric("sessions_crash_looped_total") == 0
+            assert {session.epoch for session in await stored(tmp_path)} == {4}
+
+    story(call())
+
+
 @pytest.mark.parametrize("safe", ["safe", ""])
 def test_a_call_that_makes_process_after_process_crash_is_ended_and_the_others_go_on(tmp_path: Path, safe: str) -> None:
     async def call() -> None:
@@ -194,3 +218,34 @@ def test_a_worker_that_is_to_stop_leaves_its_calls_to_another_one_of_the_same_st
             assert len(list(tmp_path.glob("*.wav"))) == 1, "on the same line"
 
     story(call())
+
+
+def test_calls_beyond_those_that_share_a_media_process_have_another_one(tmp_path: Path) -> None:
+    async def call() -> None:
+        options = {"store": str(tmp_path / "calls.db"), "sessions_per_media_process": 2}
+        async with supervised(tmp_path, **options) as worker:
+            (first,) = worker.media()
+            for number in range(3):
+                worker.dispatcher.offer(f"AJ_{number}", room="room-60")
+                await worker.status(f"AJ_{number}", agent.JS_RUNNING)
+                await worker.until(lambda: len(worker.media()) >= 2)
+                await begun_all(tmp_path, number + 1)
+                await asyncio.sleep(1.0)  # the second one listens by then
+            os.kill(first, signal.SIGKILL)
+            await worker.says("goes on in process", 3)
+            await worker.until(lambda: len(list(tmp_path.glob("*-e2.wav"))) == 2)
+            assert len(list(tmp_path.glob("*.wav"))) == 5, "who has a living media process keeps the line"
+
+    story(call())
+
+
+async def begun_all(folder: Path, calls: int) -> None:
+    """Until so many sessions are in the store and speak."""
+    store = SQLiteStore(folder / "calls.db")
+    async with asyncio.timeout(20):
+        while True:
+            logs = [await store.read(session.id) for session in await store.sessions()]
+            if sum(any(entry.kind == "say.queued" for entry in log.entries) for log in logs) == calls:
+                break
+            await asyncio.sleep(0.1)
+    await store.aclose()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from antiphon.audio import driver
 from antiphon.audio.plane_frames import from_plane, pack
 from antiphon.audio.seam import AnyFromPlane, AnyToPlane, LineDown, LineError
 from antiphon.errors import AudioError
+
+logger = logging.getLogger("antiphon")
 
 Deliver = Callable[[Sequence[AnyFromPlane]], None]
 _READY_WITHIN = 5.0
@@ -96,8 +99,7 @@ class PlaneClient(asyncio.Protocol):
             elif not self._ready.done():
                 self._ready.set_result(None)
         for line, batch in by_line.items():
-            if deliver := self._deliver.get(line):
-                deliver(batch)
+            self._give(line, batch)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._gone.done():
@@ -107,13 +109,24 @@ class PlaneClient(asyncio.Protocol):
         if self._closing:
             return
         now = driver.now()
-        for line, deliver in list(self._deliver.items()):
-            deliver(
+        for line in list(self._deliver):
+            self._give(
+                line,
                 [
                     LineError(line=line, at=now, error=self.lost, fatal=True),
                     LineDown(line=line, at=now, reason="plane lost", certain=False),
-                ]
+                ],
             )
+
+    def _give(self, line: str, batch: Sequence[AnyFromPlane]) -> None:
+        """What one line's session makes of it must not end the connection, which is all lines'."""
+        deliver = self._deliver.get(line)
+        if deliver is None:
+            return
+        try:
+            deliver(batch)
+        except Exception:
+            logger.exception("line %s: what the media plane said of it was not taken in", line)
 
     def _flush(self) -> None:
         self._flushing = False

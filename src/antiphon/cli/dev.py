@@ -73,7 +73,8 @@ async def serve(program: Program, options: argparse.Namespace) -> int:
     files = CallFiles(options.log, record=options.record)
     if link := os.environ.pop(VARIABLE, ""):
         server.store = server.store or os.environ.get(STORE)
-        return await serve_as_agent(server, None, int(link), rehearsal=not options.no_rehearsal, files=files)
+        rehearsal = not options.no_rehearsal
+        return await serve_as_agent(server, None, int(link), rehearsal=rehearsal, files=files, details=True)
     files.make()
     if server.store is not None:
         return await _supervise(server, options)
@@ -105,7 +106,7 @@ async def _supervise(server: AgentServer, options: argparse.Namespace) -> int:
         waits=False,
         beside=None if options.no_reload else lambda supervisor: follow(_folder(), supervisor.pool.renew),
     )
-    return await supervise(server, BrowserDispatch(page.settings(), page.listen), screen, manner)
+    return await supervise(server, BrowserDispatch(page.settings(details=True), page.listen), screen, manner)
 
 
 def _folder() -> Path:

@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 
 async def serve_as_agent(
-    server: AgentServer, livekit: LiveKitServer | None, link: int, *, rehearsal: bool, files: CallFiles
+    server: AgentServer,
+    livekit: LiveKitServer | None,
+    link: int,
+    *,
+    rehearsal: bool,
+    files: CallFiles,
+    details: bool = False,
 ) -> int:
     """``livekit``: where rooms are (``None``: there are none). ``link``: file descriptor of this end of the link to the supervisor.
-    Returns the exit status."""
+    ``details``: callers' pages are told of errors as they are. Returns the exit status."""
     from antiphon.cli.screen import Screen
     from antiphon.cli.supervising import across, lines_of_the_log
     from antiphon.session.lanes import Lane
@@ -34,10 +40,12 @@ async def serve_as_agent(
     os.set_inheritable(link, False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the supervisor is told, and says what becomes of the calls
+    faulthandler.enable(file=sys.stderr)
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     runtime = default_runtime()
     core = runtime.core
     agent = AgentProcess(server, livekit, Lane(asyncio.get_running_loop()), socket.socket(fileno=link), files)
+    agent.details = details
     with lines_of_the_log(Screen(sys.stdout)):
         try:
             await across(core, agent.start())

@@ -35,6 +35,10 @@ def add_arguments(top: argparse.ArgumentParser, title: str) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """Raises ``ConfigurationError`` for words that do not go together."""
+    if not 0 <= options.port <= 65535:
+        raise ConfigurationError(
+            f"There is no port {options.port}.", hint="--port takes 0 (any that is free) to 65535."
+        )
     if bool(options.tls_cert) != bool(options.tls_key):
         raise ConfigurationError("A certificate and its key go together.", hint="Pass --tls-cert and --tls-key.")
 
@@ -50,11 +54,11 @@ class WebServer:
         self._here = loopback(options.host)
         self._token = options.auth or ("" if self._here else secrets.token_urlsafe(9))
 
-    def settings(self) -> WebSettings:
-        """Of its calls."""
+    def settings(self, *, details: bool = False) -> WebSettings:
+        """Of its calls. ``details``: pages are told of errors as they are."""
         from antiphon.web.settings import WebSettings
 
-        return WebSettings(auth=False if self._token == "none" else self._token or None, details=True)
+        return WebSettings(auth=False if self._token == "none" else self._token or None, details=details)
 
     async def listen(self, calls: Calls) -> Callable[[], Awaitable[object]]:
         """Open the port, on the running loop; returns what closes it. Raises ``ConfigurationError``."""

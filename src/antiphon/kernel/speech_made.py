@@ -180,9 +180,12 @@ def on_dropped(state: SpeechState, signal: ReplyDropped, view: KernelState, out:
 
 
 def cut(state: SpeechState, speech: Speech, view: KernelState, out: Out) -> None:
-    """What is there is all of it: it sounds to its end, then it is stopped."""
+    """What is there is all of it: it sounds to its end, then it is stopped. Words that have no sound yet are none of its words."""
     for n in [n for n, s in speech.segments.items() if s.samples <= 0]:
         del speech.segments[n]
+    for segment in speech.segments.values():
+        if not segment.done:
+            segment.text, segment.done = ledger.heard_text({0: segment}, segment.start + segment.samples)[0], True
     speech.total = speech.available()
     if speech.total <= 0:
         stop(state, speech, "failed", view, out)

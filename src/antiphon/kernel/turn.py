@@ -127,10 +127,11 @@ def text_of(state: TurnState) -> str:
     return " ".join(" ".join(h.text for h in state.heard.values()).split())
 
 
-def unheard_since(state: TurnState) -> float:
-    """Sample time from which on the open turn is not sure to be heard: behind its finals. Negative where none is open."""
+def unheard_since(state: TurnState, known: float) -> float:
+    """Sample time from which on it is not sure that the caller's sound was heard: behind the finals of the turn that is open;
+    where none is, behind ``known``, the last that is known of anything."""
     if state.phase == "idle":
-        return -1.0
+        return known
     before = state.last.ended if state.last is not None else 0.0
     finals = [heard.at for heard in state.heard.values() if heard.final]
     return max(before, *finals, 0.0) if finals else max(before, state.started - PRE_ROLL)

@@ -10,7 +10,6 @@ from antiphon.kernel.events import (
     ClearTurn,
     CommitTurn,
     EndScore,
-    Resumed,
     SttLost,
     Typed,
 )
@@ -257,11 +256,6 @@ def on_lost(state: TurnState, event: SttLost, view: KernelState, out: Out) -> No
     out.notify("error", stage="stt", error=event.error, recoverable=event.recovering)
 
 
-def on_resumed(state: TurnState, event: Resumed, view: KernelState, out: Out) -> None:
-    if state.score_op is not None:
-        ask_score(state, view, out)
-
-
 def on_closing(state: TurnState, signal: Closing, view: KernelState, out: Out) -> None:
     if state.phase != "idle":
         drop(state, "closing", out)
@@ -276,7 +270,6 @@ HANDLERS: dict[type, Any] = {
     ClearTurn: on_clear,
     Typed: on_typed,
     SttLost: on_lost,
-    Resumed: on_resumed,
     Timer: on_timer,
     Closing: on_closing,
 }

@@ -11,6 +11,7 @@ from antiphon.kernel.events import (
     Final,
     Partial,
     ProviderTurn,
+    Resumed,
     Vad,
 )
 from antiphon.kernel.listening import nod
@@ -31,7 +32,7 @@ from antiphon.kernel.turn import (
     text_of,
     user_is,
 )
-from antiphon.kernel.turn_end import finish, limits, maybe_end, schedule, speculate
+from antiphon.kernel.turn_end import ask_score, finish, limits, maybe_end, schedule, speculate
 from antiphon.turns import endpointing
 from antiphon.turns.words import same_words
 
@@ -206,10 +207,19 @@ def on_review(state: TurnState, signal: Review, view: KernelState, out: Out) -> 
         out.timer("turn.delay", out.now)
 
 
+def on_resumed(state: TurnState, event: Resumed, view: KernelState, out: Out) -> None:
+    """A new owner. Where the line is lost nobody will say when the voice that was heard on it ended: it ended with the line."""
+    if event.lost and state.vad:
+        on_vad(state, Vad(edge="end", at=out.now), view, out)
+    if state.score_op is not None:
+        ask_score(state, view, out)
+
+
 HANDLERS: dict[type, Any] = {
     Vad: on_vad,
     ProviderTurn: on_provider,
     Partial: on_words,
     Final: on_words,
     Review: on_review,
+    Resumed: on_resumed,
 }

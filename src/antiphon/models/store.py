@@ -81,13 +81,17 @@ class StoreMetrics(msgspec.Struct, frozen=True):
 @runtime_checkable
 class SessionLog(EventLog, Protocol):
     """The log of one session under one lease. ``append`` costs a queue operation. ``position``: facts appended;
-    ``durable``: facts that survive a loss of power. ``error``: why nothing more can be stored."""
+    ``durable``: facts that survive a loss of power. ``dropped``: entries that were not stored and will not be. ``error``: why nothing
+    more can be stored."""
 
     @property
     def position(self) -> int: ...
 
     @property
     def durable(self) -> int: ...
+
+    @property
+    def dropped(self) -> int: ...
 
     @property
     def error(self) -> StoreError | None: ...

@@ -25,13 +25,13 @@ Send = Callable[[seam.AnyToPlane], None]
 
 
 class Attaching:
-    """``audio_since``: from when on the caller's sound is wanted again, on the plane's clock; negative: none. ``ends``: what
+    """``audio_since``: from when on the caller's sound is wanted again, on the plane's clock. ``ends``: what
     of speeches is known that a former owner was still making."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        since = unheard_since(shell.kernel.state.turn)
-        self.audio_since = shell.driver.t0 + since if since >= 0.0 else -1.0
+        state = shell.kernel.state
+        self.audio_since = shell.driver.t0 + unheard_since(state.turn, state.now)
         self.ends = {
             name: ledger.available(speech.segments)
             for name, speech in shell.kernel.state.speech.speeches.items()

@@ -18,6 +18,7 @@ TOOL_DRAIN = 30.0
 
 
 FENCED, HANDED_OVER = "fenced", "handed_over"
+ELSEWHERE = frozenset((FENCED, HANDED_OVER))
 """Why a session ended that another process goes on with: it was taken, or given."""
 
 
@@ -73,10 +74,7 @@ class Closing:
 
     def finish(self, effect: fx.Ended) -> None:
         shell = self._shell
-        if effect.reason in (
-            FENCED,
-            HANDED_OVER,
-        ):  # the line is another owner's: nothing of it is closed, everything else is let go
+        if effect.reason in ELSEWHERE:  # the line is another's: nothing of it is closed, everything else is let go
             shell.drop()
             for model in shell.directory.made_models():
                 self.keep(shell.lane.loop.create_task(model.aclose(), name="antiphon:model-close"))
@@ -95,11 +93,14 @@ class Closing:
             await self._close_log()
         self.ended.set()
         shell.tell(shell.side.ended, reason)
-        if detached:
-            await self._user_code_ends(self._writes_run, shell.lane.loop.time() + TOOL_DRAIN)
-            shell.user_code.close(keep=frozenset())
-            await self._user_code_ends(self._writes_run, shell.lane.loop.time() + CANCEL_WAIT)
-            await self._close_log()
+        try:
+            if detached:
+                await self._user_code_ends(self._writes_run, shell.lane.loop.time() + TOOL_DRAIN)
+                shell.user_code.close(keep=frozenset())
+                await self._user_code_ends(self._writes_run, shell.lane.loop.time() + CANCEL_WAIT)
+                await self._close_log()
+        finally:
+            shell.tell(shell.side.written.set)
 
     def _writes_run(self) -> bool:
         return any(self._shell.user_code.runs(op) for op in self._detached)

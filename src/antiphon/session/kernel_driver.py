@@ -79,6 +79,7 @@ class KernelDriver:
     def drop(self) -> None:
         """Take nothing more."""
         self._dropped = True
+        self._inbox.clear()
         self.cancel_wake()
 
     def _drain(self) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DETACH_WITHIN = 1.0
 """Seconds that a plane has to let a line go."""
+UNSURE_FOR = 60.0
+"""Seconds after which a session counts as another's of which nobody can say whose it is."""
 EMPTY = AudioFrame(data=b"", rate=24_000, samples=0)
 
 
@@ -44,6 +46,7 @@ class PlaneBridge:
         self._policy: SessionPolicy | None = None
         self._attaching: Attaching | None = None
         self._unsure: list[seam.AnyToPlane] = []
+        self._unsure_since = 0.0
 
     # --- to the plane --------------------------------------------------------------------------------------------
 
@@ -52,7 +55,7 @@ class PlaneBridge:
         if not self._open:
             return
         if self._unsure or (ownership is not None and not ownership.sure):
-            self._unsure.append(message)
+            self._keep_back(message)
             return
         try:
             self._shell.services.plane.send(message)
@@ -61,6 +64,16 @@ class PlaneBridge:
             self._closed.set()
             self._shell.tell(self._shell.side.error, "transport", str(exc), False)
             self._shell.post(ev.LegDown(leg=self.line, reason="plane_lost", certain=True))
+
+    def _keep_back(self, message: seam.AnyToPlane) -> None:
+        now = self._shell.lane.loop.time()
+        if not self._unsure:
+            self._unsure_since = now
+        if now - self._unsure_since > UNSURE_FOR:
+            self._open = False
+            self._shell.post(ev.Fenced())
+        else:
+            self._unsure.append(message)
 
     def sure_again(self) -> None:
         """The session is still ours: what was kept back while that was not sure."""

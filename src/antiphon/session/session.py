@@ -200,6 +200,8 @@ class AgentSession(LiveSession, Generic[T]):
             side.goes_on(taking_over.resumption.facts, kernel.state)
             services.core.post(self._go_on, shell, taking_over, ref)
         await side.started.wait()
+        if taking_over is not None and taking_over.begun:
+            side.tell_state()
 
     def _go_on(self, shell: Shell, taking_over: TakingOver, ref: AgentRef | None) -> None:
         """On the core lane. What the log does not hold yet comes before everything new."""
@@ -301,6 +303,16 @@ class AgentSession(LiveSession, Generic[T]):
     def let_go(self) -> None:
         """After ``hand_over``: whoever waits for the end waits no more."""
         self._ensure_side().closed.set()
+
+    async def wait_started(self) -> None:
+        """Until ``start`` has come so far that the session runs."""
+        await self._ensure_side().started.wait()
+
+    async def wait_written(self) -> None:
+        """After the end: until the writes that outlive it (tools with side effects, 30 s at most) are over and the log holds what came
+        of them."""
+        if self._shell is not None and self._ensure_side().closed.is_set():
+            await self._ensure_side().written.wait()
 
     async def wait_closed(self) -> str:
         """Wait for the end; returns its reason."""

@@ -63,6 +63,7 @@ class UserSide:
         self.closed = asyncio.Event()
         self.started = asyncio.Event()
         self.handed_over = asyncio.Event()
+        self.written = asyncio.Event()
         self.runs: list[tuple[RunResult, int]] = []
         self.commits: dict[str, asyncio.Future[str]] = {}
         self.idle: set[asyncio.Future[None]] = set()
@@ -87,6 +88,11 @@ class UserSide:
             said = state.speech.speeches.get(base)
             source = said.source if said is not None else "reply"
             self.handles[base] = SpeechHandle(self._session, base, source=source)
+
+    def tell_state(self) -> None:
+        """Of a session that goes on: whoever shows the agent's state here has not seen it yet."""
+        event = se.AgentStateChangedEvent(old_state="initializing", new_state=self.agent_state, at=self._session.now())
+        self.emitter.emit("agent_state_changed", event)
 
     # --- errors --------------------------------------------------------------------------------------------------
 

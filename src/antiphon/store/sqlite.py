@@ -32,6 +32,12 @@ FORGET_AT_ONCE = 20
 
 _COLUMNS = "id, status, owner, epoch, expires, seq, facts, build, created, updated, reason, about"
 
+_WITH_STATUS: dict[SessionStatus, str] = {
+    "live": "status = 'live' and expires > :now and owner != ''",
+    "orphaned": "status = 'live' and (expires <= :now or owner = '')",
+    "ended": "status = 'ended'",
+}
+
 
 class SQLiteStore:
     """``path``: of the file. Opening it makes it where there is none. ``clock``, ``boot``: what leases run by, and which
@@ -213,9 +219,9 @@ class SQLiteStore:
     async def sessions(self, status: SessionStatus | None = None) -> list[StoredSession]:
         def question(db: sqlite3.Connection) -> list[StoredSession]:
             now = self._clock()
-            rows = db.execute(f"select {_COLUMNS} from session order by number").fetchall()
-            found = [_session(row, now) for row in rows]
-            return [one for one in found if status in (None, one.status)]
+            where = "" if status is None else f"where {_WITH_STATUS[status]}"
+            rows = db.execute(f"select {_COLUMNS} from session {where} order by number", {"now": now}).fetchall()
+            return [_session(row, now) for row in rows]
 
         sessions: list[StoredSession] = await self._look(question)
         return sessions

@@ -30,7 +30,7 @@ class ScriptedDurableLog(MemoryLog):
         super().__init__()
         self.delay, self.stuck_at, self.fenced_at, self.lost_at = delay, stuck_at, fenced_at, lost_at
         self.error: StoreError | None = None
-        self.position = self.durable = 0
+        self.position = self.durable = self.dropped = 0
         self.durable_at: dict[int, float] = {}
         self._changed = asyncio.Event()
 

@@ -179,8 +179,12 @@ class ScriptedLLM(LLM):
         """The answer that the script has for ``request``."""
         return self._choose(self.answers, request)
 
-    def new_call_id(self) -> str:
+    def new_call_id(self, request: LLMRequest) -> str:
+        """One that the conversation does not have: another process may have made calls in it."""
+        known = {item.call_id for item in request.chat_ctx.items if isinstance(item, FunctionCall)}
         self._call_ids += 1
+        while f"call_{self._call_ids}" in known:
+            self._call_ids += 1
         return f"call_{self._call_ids}"
 
     def _choose(self, script: Any, request: LLMRequest) -> tuple[Part, ...]:
@@ -266,4 +270,4 @@ class _ScriptedLLMStream(LLMStream):
         if self._faults.broken_json:
             arguments = '{"' + arguments.lstrip("{").rstrip("}")
         name = f"{use.name}_that_nobody_has" if self._faults.unknown_tool else use.name
-        return ToolCallDelta(call_id=self._model.new_call_id(), name=name, arguments=arguments)
+        return ToolCallDelta(call_id=self._model.new_call_id(self._request), name=name, arguments=arguments)

@@ -36,16 +36,16 @@ class BrowserDispatch:
         self._engine = BrowserEngine(registration, self._settings, self._listen, agent_name=registration.name)
         return self._engine
 
-    def start(self, plane: PlaneLink | None) -> None:
+    def start(self, plane: PlaneLink | None, path: str) -> None:
         """See ``Dispatch``. Raises ``ConfigurationError``."""
         if plane is None:
             raise ConfigurationError(
                 "Calls from browsers need a media process.", hint="Leave plane='thread' out of the AgentServer."
             )
         assert self._engine is not None
-        self._engine.serve(plane)
+        self._engine.serve(plane, path)
 
-    def rejoin(self, job: JobRecord, media: str) -> Awaitable[object] | None:
+    def rejoin(self, job: JobRecord) -> Awaitable[object] | None:
         """See ``Dispatch``: the browser's connection is gone with its line."""
         return None
 

@@ -33,7 +33,7 @@ class BrowserEngine:
         self.calls = Calls(self._serve, settings)
         self._listen = listen
         self._settings = settings
-        self._media = asyncio.Event()
+        self._media, self._path = asyncio.Event(), ""
         self._worker, self._agent_name = worker, agent_name
         self._jobs: dict[str, _Job] = {}
         self._closing = asyncio.Event()
@@ -48,8 +48,9 @@ class BrowserEngine:
         finally:
             await close()
 
-    def serve(self, plane: PlaneLink) -> None:
-        """New calls are there from now on."""
+    def serve(self, plane: PlaneLink, path: str) -> None:
+        """New calls are in this media process from now on."""
+        self._path = path
         self.calls.settings = msgspec.structs.replace(self._settings, plane=plane)
         self._media.set()
 
@@ -82,8 +83,7 @@ class BrowserEngine:
         self._closing.set()
 
     def _serve(self, call: Call, core: Lane, here: Lane) -> _Job:
-        job = self._jobs[call.id] = _Job(call, self._worker, self._agent_name, self._over)
-        return job
+        return _Job(call, self._worker, self._agent_name, self._path, self._jobs, self._over)
 
     def _over(self, id: str, reason: str) -> None:
         job = self._jobs.pop(id, None)
@@ -92,24 +92,44 @@ class BrowserEngine:
 
 
 class _Job:
-    """A ``CallJob``: the call as it is offered to the worker. ``over``: called where nobody takes it."""
+    """A ``CallJob``: the call as it is offered to the worker. ``jobs``: where it is from its beginning on. ``over``: called where
+    nobody takes it."""
 
-    def __init__(self, call: Call, worker: Worker, agent_name: str, over: Callable[[str, str], object]) -> None:
+    def __init__(
+        self,
+        call: Call,
+        worker: Worker,
+        agent_name: str,
+        media: str,
+        jobs: dict[str, _Job],
+        over: Callable[[str, str], object],
+    ) -> None:
         self.call = call
-        self._worker, self._over = worker, over
+        self._worker, self._media, self._jobs, self._over = worker, media, jobs, over
         self._offer = JobOffer(id=call.id, room="", agent_name=agent_name, metadata=call.metadata)
         self._asking: asyncio.Task[None] | None = None
 
     def begin(self, leg: LegSpec) -> None:
+        self._jobs[self.call.id] = self
         self._asking = asyncio.get_running_loop().create_task(self._ask(), name=f"offer {self.call.id}")
 
     async def _ask(self) -> None:
-        answer = await self._worker.offered(self._offer)
+        try:
+            answer = await self._worker.offered(self._offer)
+        except asyncio.CancelledError:
+            self._worker.withdrawn(self._offer)
+            raise
         if isinstance(answer, Refusal):
             self.call.told(BUSY)
             self._over(self.call.id, "busy")
         else:
-            self._worker.assigned(Assignment(self._offer, answer, url="", token="", line=self.call.id))
+            self._worker.assigned(
+                Assignment(self._offer, answer, url="", token="", line=self.call.id, media=self._media)
+            )
 
     def end(self, reason: str, drain: bool = False) -> None:
-        self._worker.terminated(self.call.id, reason, drain=drain)
+        if self._asking is not None and not self._asking.done():
+            self._asking.cancel()
+            self._over(self.call.id, reason)
+        else:
+            self._worker.terminated(self.call.id, reason, drain=drain)

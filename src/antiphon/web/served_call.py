@@ -20,7 +20,7 @@ PARTY_GRACE = 60.0
 
 
 class ServedCall:
-    """``show``: takes messages for the page; belongs to the core's lane. ``on_lost``: see ``EarlyLine``."""
+    """``show``: takes messages for the page; belongs to the core's lane. ``details``: see ``Feed``. ``on_lost``: see ``EarlyLine``."""
 
     def __init__(
         self,
@@ -29,9 +29,10 @@ class ServedCall:
         plane: PlaneLink,
         core: Lane,
         show: Callable[[str], object],
+        details: bool,
         on_lost: Callable[[], object] | None,
     ) -> None:
-        self._core, self._show = core, show
+        self._core, self._show, self._details = core, show, details
         self._metadata = take.job.metadata
         self._line = EarlyLine(plane, take.line, on_signal=lambda text: None, on_lost=on_lost)
 
@@ -54,7 +55,7 @@ class ServedCall:
         feed = Feed(
             lambda message: core.post(show, write(message)),
             lambda reason: core.post(show, write(Ended.of(reason))),
-            details=True,
+            details=self._details,
             series=options.get("epoch", 1),
         )
         line = {"id": self._line.line, "leg": LegSpec("webrtc"), "plane": self._line, "party_grace": PARTY_GRACE}

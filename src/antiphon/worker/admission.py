@@ -14,6 +14,9 @@ from antiphon.worker.server import AgentServer
 
 logger = logging.getLogger("antiphon")
 
+DECIDE_WITHIN = 10.0
+"""Seconds that ``on_request`` has for an offer; later the dispatcher has asked somebody else."""
+
 
 class Admission:
     """``jobs``: how many there are. ``changed``: called when the load is another. ``user``: the lane of ``on_request``."""
@@ -72,7 +75,10 @@ class Admission:
 
         try:
             future = asyncio.run_coroutine_threadsafe(decide(), self._user.loop)
-            return await asyncio.wrap_future(future)
+            return await asyncio.wait_for(asyncio.wrap_future(future), DECIDE_WITHIN)
+        except TimeoutError:
+            logger.error("on_request has not decided within %g s: job %s is refused", DECIDE_WITHIN, offer.id)
+            return Refusal()
         except Exception:
             logger.exception("on_request raised: job %s is refused", offer.id)
             return Refusal()

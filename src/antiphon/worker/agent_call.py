@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from antiphon.audio.seam import PlaneLink
+from antiphon.errors import FencedError, StoreError
 from antiphon.session.lanes import Lane
 from antiphon.worker.agent_messages import Take
 from antiphon.worker.engine import Acceptance, Assignment
@@ -17,6 +19,8 @@ from antiphon.worker.served_job import Entrypoint, ServedJob
 
 if TYPE_CHECKING:
     from antiphon.worker.durability import Hold
+
+logger = logging.getLogger("antiphon")
 
 
 class Line(Protocol):
@@ -32,7 +36,9 @@ class Line(Protocol):
 
 
 class Owner(Protocol):
-    """Who is told, on the core's lane."""
+    """Who is told, on the core's lane. ``details``: see ``Feed``."""
+
+    details: bool
 
     def call_shows(self, call: AgentCall, text: str) -> None: ...
 
@@ -64,6 +70,7 @@ class AgentCall:
         self._line: Line | None = None
         self._served: ServedJob | None = None
         self._ending: tuple[str, bool] | None = None
+        self._leaving: float | None = None
 
     async def open(self, plane: PlaneLink) -> None:
         """Open the line, or attach to the one that is there. Raises ``AudioError``."""
@@ -80,7 +87,12 @@ class AgentCall:
         on_lost = self._on_lost if take.durable and not take.safe else None
         if take.browser:
             made: Line = import_module("antiphon.web.served_call").ServedCall(
-                take, plane=plane, core=core, show=lambda text: self._owner.call_shows(self, text), on_lost=on_lost
+                take,
+                plane=plane,
+                core=core,
+                show=lambda text: self._owner.call_shows(self, text),
+                details=self._owner.details,
+                on_lost=on_lost,
             )
             return made
         assignment = Assignment(take.job, Acceptance(take.identity), take.url, take.token)
@@ -102,6 +114,8 @@ class AgentCall:
         self._user.post(self._served.begin)
         if self._ending is not None:
             self.end(*self._ending)
+        elif self._leaving is not None:
+            self.hand_over(self._leaving)
 
     def end(self, reason: str, drain: bool) -> None:
         """End it: soon, and once."""
@@ -111,21 +125,33 @@ class AgentCall:
             self._user.post(self._served.end, reason, drain)
 
     def hand_over(self, within: float) -> None:
-        """Leave it to another process."""
-        if self._served is not None:
-            served = self._served
-            self._user.post(lambda: asyncio.ensure_future(served.hand_over(within)))
+        """Leave it to another process, once its session runs."""
+        if self._served is None:
+            self._leaving = within
+        else:
+            self._user.post(self._served.leave, within)
 
     async def let_go(self) -> None:
-        """Somebody else may go on with the session."""
+        """Somebody else may go on with the session: at once, or when its lease is over, where the store does not take this."""
         hold, self.hold = self.hold, None
         if hold is not None:
-            await hold.release()
+            try:
+                await hold.release()
+            except FencedError:
+                return
+            except StoreError as error:
+                logger.warning("call %s could not be released in the store: %s", self.take.line, error)
 
     async def close(self, reason: str) -> None:
-        """After its end: leave the room, where no session did, and say in the store that it is over."""
-        if self._line is not None:
-            self._line.close()
+        """After its end: say in the store that it is over, and leave the room, where no session did. Raises ``FencedError``, with the
+        line left alone, where it is another's."""
         hold, self.hold = self.hold, None
         if hold is not None:
-            await asyncio.shield(hold.end("crash loop" if self.take.safe else reason or "done"))
+            try:
+                await asyncio.shield(hold.end("crash loop" if self.take.safe else reason or "done"))
+            except FencedError:
+                raise
+            except StoreError as error:
+                logger.warning("call %s: its end could not be stored: %s", self.take.line, error)
+        if self._line is not None:
+            self._line.close()

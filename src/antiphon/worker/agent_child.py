@@ -20,6 +20,8 @@ logger = logging.getLogger("antiphon")
 
 VARIABLE = "ANTIPHON_SUPERVISOR"
 """Names, in an agent process's environment, the file descriptor of its link."""
+LAST_WORDS = 0.5
+"""Seconds that what a dead process still said may take to be read."""
 EXIT_WITHIN = 10.0
 """Seconds from the end of a process's last call, or of its link, until it has to be gone."""
 
@@ -36,6 +38,8 @@ class AgentChild:
         """The program has changed since it was started."""
         self.alone = False
         """It serves a suspect session, and nothing beside it."""
+        self.media_lost = ""
+        """It ends because its media process did: through no fault of a session."""
         self.beat = m.Beat(lag=0.0, sessions=0, rss=0)
         self.heard = asyncio.get_running_loop().time()
         """When it last showed that it lives, on the loop's clock."""
@@ -44,7 +48,7 @@ class AgentChild:
         self._take, self._gone = take, gone
         self._process: subprocess.Popen[bytes] | None = None
         self._link: ProcessLink[m.AnyFromAgent] | None = None
-        self._told = False
+        self._told = self._exit_seen = False
 
     @property
     def pid(self) -> int:
@@ -99,6 +103,9 @@ class AgentChild:
 
     def _link_lost(self) -> None:
         """An agent process without a link is finished, or finishing."""
+        if self._exit_seen:
+            self._tell()
+            return
         if self.retiring and not self.jobs:
             asyncio.get_running_loop().call_later(EXIT_WITHIN, self.kill, "it did not exit")
             return
@@ -113,6 +120,13 @@ class AgentChild:
     def _exited(self) -> None:
         if not self.retiring:
             logger.error("agent process %d ended: %s", self.pid, self.how or _status(self._process))
+        self._exit_seen = True
+        if self._link is None or not self._link.open:
+            self._tell()
+            return
+        asyncio.get_running_loop().call_later(LAST_WORDS, self._heard_all)  # somebody else may hold its end
+
+    def _heard_all(self) -> None:
         if self._link is not None:
             self._link.close()
         self._tell()

@@ -37,6 +37,9 @@ class Take(ToAgent, frozen=True, kw_only=True, tag="take"):
     browser: bool = False
     """A browser's call: its line is open, its signals stay with the supervisor."""
 
+    def __repr__(self) -> str:
+        return f"Take({self.job.id!r}, line={self.line!r})"
+
 
 class End(ToAgent, frozen=True, kw_only=True, tag="end"):
     """End a job. ``drain``: after what is being said."""
@@ -97,7 +100,7 @@ class Running(FromAgent, frozen=True, kw_only=True, tag="running"):
 
 
 class NoLine(FromAgent, frozen=True, kw_only=True, tag="no_line"):
-    """The line to attach to is not there: the job is not served."""
+    """There is no line to attach to, or no media process to open one: the job is not served."""
 
     job: str
 
@@ -107,6 +110,13 @@ class Shown(FromAgent, frozen=True, kw_only=True, tag="shown"):
 
     job: str
     text: str
+
+
+class MediaLost(FromAgent, frozen=True, kw_only=True, tag="media_lost"):
+    """The media process that listened there is gone: this process ends, since nothing of its sessions may be done here any more. Others
+    go on."""
+
+    media: str
 
 
 class Failed(FromAgent, frozen=True, kw_only=True, tag="failed"):
@@ -129,6 +139,12 @@ class Released(FromAgent, frozen=True, kw_only=True, tag="released"):
     job: str
 
 
+class Elsewhere(FromAgent, frozen=True, kw_only=True, tag="elsewhere"):
+    """Another owner goes on with the job's session: it is none of this worker's any more."""
+
+    job: str
+
+
 class Beat(FromAgent, frozen=True, kw_only=True, tag="beat"):
     """The core lives. ``lag``: seconds that its loop was late, of late at its worst. ``rss``: bytes of memory."""
 
@@ -137,4 +153,18 @@ class Beat(FromAgent, frozen=True, kw_only=True, tag="beat"):
     rss: int
 
 
-AnyFromAgent = Hello | Progress | CannotStart | Ready | Running | NoLine | Shown | Failed | Gone | Released | Beat
+AnyFromAgent = (
+    Hello
+    | Progress
+    | CannotStart
+    | Ready
+    | Running
+    | NoLine
+    | MediaLost
+    | Shown
+    | Failed
+    | Gone
+    | Released
+    | Elsewhere
+    | Beat
+)

@@ -40,11 +40,11 @@ class AgentPool:
         self.children: list[AgentChild] = []
         self.fault: ConfigurationError | None = None
         """Why no process can be had."""
-        self.started = 0
-        """Processes, since the start."""
         self._server, self._owner = server, owner
         self._take, self._lost, self._durable = take, lost, durable
         self._failures = 0
+        self._broken = False
+        """The program as it is now does not start."""
         self._ever_ready = False
         self._closing = False
         self._empty = asyncio.Event()
@@ -100,12 +100,18 @@ class AgentPool:
             child.old = True
             if not child.ready:
                 child.kill("the program has changed")
-        self._failures = 0
+        self._failures, self._broken = 0, False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._start()
 
     def fill(self, wanted: int = 0) -> None:
-        """Start what is missing: an idle process for the next call or takeover. ``wanted``: takeovers that wait for one."""
+        """Start what is missing: an idle process for the next call or takeover; let go of what is too much. ``wanted``: takeovers that
+        wait for a process."""
         if self._closing or self.fault is not None or self._timer is not None:
+            return
+        if self._broken and self.ready:
             return
         server, living = self._server, self._living()
         busy = [child for child in living if child.jobs]
@@ -118,16 +124,21 @@ class AgentPool:
             idle = max(int(crowded or not busy), int(self._durable()))
         for _ in range(max(idle, wanted) - empty):
             self._start()
+        spare = [child for child in self._open() if not child.jobs]
+        for child in spare[max(idle, wanted) + 1 :]:
+            child.retire()
 
     def _start(self) -> None:
         child = AgentChild(self._said, self._gone)
         self.children.append(child)
-        self.started += 1
         task = asyncio.get_running_loop().create_task(self._launch(child), name="start an agent process")
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
     async def _launch(self, child: AgentChild) -> None:
+        if child.how:  # ended before it began
+            self._gone(child)
+            return
         try:
             await child.start()
         except OSError as error:
@@ -139,7 +150,8 @@ class AgentPool:
     def _said(self, child: AgentChild, message: m.AnyFromAgent) -> None:
         if isinstance(message, m.Ready):
             child.ready = self._ever_ready = True
-            self._failures = 0
+            if not child.old:
+                self._failures, self._broken = 0, False
         elif isinstance(message, m.Beat):
             child.beat = message
         elif isinstance(message, m.CannotStart) and not self._ever_ready:
@@ -151,8 +163,10 @@ class AgentPool:
         if not self.children:
             self._empty.set()
         if not child.ready and not self._closing and not child.old:
-            if any(each.ready for each in self._living()) and all(each.old for each in self._living()):
-                logger.error("the changed program does not start: the one before goes on until it changes again")
+            if self.ready and all(each.old for each in self._open()):
+                if not self._broken:
+                    logger.error("the changed program does not start: the one before goes on until it changes again")
+                self._broken = True
             else:
                 self._failed()
         self._lost(child)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from antiphon import __version__
 from antiphon.audio.seam import PlaneLink
-from antiphon.errors import AntiphonError, AudioError, StoreError
+from antiphon.errors import AntiphonError, AudioError, ConfigurationError, FencedError, LeaseHeldError, StoreError
 from antiphon.models.store import SessionStore
-from antiphon.session.closing import HANDED_OVER
+from antiphon.session.closing import FENCED, HANDED_OVER
 from antiphon.session.lanes import Lane
 from antiphon.worker import agent_messages as m
 from antiphon.worker.agent_call import AgentCall
@@ -32,7 +32,7 @@ from antiphon.worker.server import AgentServer, LiveKitServer
 from antiphon.worker.store_choice import open_store
 
 if TYPE_CHECKING:
-    from antiphon.worker.durability import Durability
+    from antiphon.worker.durability import Durability, Hold
 
 logger = logging.getLogger("antiphon")
 
@@ -48,6 +48,8 @@ class AgentProcess:
         self, server: AgentServer, livekit: LiveKitServer | None, user: Lane, sock: socket.socket, files: CallFiles
     ) -> None:
         self.server, self.livekit, self.user = server, livekit, user
+        self.details = False
+        """Callers' pages are told of errors as they are."""
         self.calls: dict[str, AgentCall] = {}
         self.meter = LoadMeter()
         self._core = default_runtime().core
@@ -97,7 +99,12 @@ class AgentProcess:
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task of this agent process failed", exc_info=error)
 
     async def _beat(self) -> None:
         while True:
@@ -115,6 +122,13 @@ class AgentProcess:
             self._over.set()
 
     def _take(self, message: m.AnyToAgent) -> None:
+        """What one call makes of it must not end the link, which is all calls'."""
+        try:
+            self._follow(message)
+        except Exception:
+            logger.exception("a message of the supervisor's could not be followed: %s", type(message).__name__)
+
+    def _follow(self, message: m.AnyToAgent) -> None:
         match message:
             case m.Welcome(owner=owner):
                 self._owner = owner
@@ -126,7 +140,7 @@ class AgentProcess:
                     ("", "", "") if at is None else (at.url, at.key, at.secret),
                     core=self._core,
                     user=self.user,
-                    on_lost=self._media_lost,
+                    on_lost=lambda: self._media_lost(message.media),
                 )
                 self._spawn(self._serve(call))
             case m.End():
@@ -147,18 +161,16 @@ class AgentProcess:
             try:
                 await call.open(await self._plane(take.media))
             except AudioError as error:
-                if take.attach:
-                    logger.warning("call %s has lost its line: %s", take.line, error.message)
-                    await self._without_line(call)
-                    return
-                raise
+                logger.warning("call %s has no line: %s", take.line, error.message)
+                await self._without_line(call)
+                return
             options = options if take.resume else await self._hold(call)
-        except AntiphonError as error:
+            options |= self._files.options(take.line, stored=call.hold is not None)
+            call.begin(self._entrypoint(take), options)
+        except Exception as error:
             self._never_began(call, error)
             return
         self.say(m.Running(job=take.job.id))
-        options |= self._files.options(take.line, stored=call.hold is not None)
-        call.begin(self._entrypoint(take), options)
 
     async def _without_line(self, call: AgentCall) -> None:
         """The supervisor has another line for it, and gives it to somebody again."""
@@ -168,7 +180,15 @@ class AgentProcess:
         self._check_over()
 
     def _entrypoint(self, take: m.Take) -> Entrypoint:
-        return (self.server.safe_entrypoint or apologise) if take.safe else self.server.entrypoints[take.agent_name]
+        if take.safe:
+            return self.server.safe_entrypoint or apologise
+        try:
+            return self.server.entrypoints[take.agent_name]
+        except KeyError:
+            raise ConfigurationError(
+                f"This program has no entrypoint for the agent {take.agent_name!r}.",
+                hint="It had one when the call came: name it again, or end the calls before the program is changed.",
+            ) from None
 
     async def _plane(self, media: str) -> PlaneLink:
         """The media process that listens there; without one a plane of this process's own."""
@@ -190,26 +210,42 @@ class AgentProcess:
         if self._durability is None:
             self._store = open_store(self.server.store)
             make = import_module("antiphon.worker.durability").Durability
-            made: Durability = make(self._store, owner=self._owner, build=__version__, core=self._core)
+            ttl = self.server.lease_ttl
+            made: Durability = make(self._store, owner=self._owner, build=__version__, ttl=ttl, core=self._core)
             self._durability = made
         if take.resume:
             call.hold = await self._durability.take_over(take.line, attach=take.attach)
         else:
-            call.hold = await self._durability.create(take.line, take.about)
+            call.hold = await self._new(self._durability, take)
         return {} if take.safe else call.hold.job_options()
 
+    async def _new(self, durability: Durability, take: m.Take) -> Hold:
+        """A session that a process made that died before its entrypoint ran begins here."""
+        try:
+            return await durability.create(take.line, take.about)
+        except StoreError as error:
+            if error.reason != "exists":
+                raise
+        return await durability.take_over(take.line, attach=False)
+
     def _never_began(self, call: AgentCall, error: Exception) -> None:
+        if isinstance(error, LeaseHeldError | FencedError):
+            logger.warning("call %s goes on elsewhere: %s", call.take.line, error.message)
+            self.call_gone(call, FENCED)
+            return
         if isinstance(error, StoreError) and error.reason == "ended":
             self.call_gone(call, "ended before")
             return
-        logger.error("call %s: %s", call.take.line, error)
+        unknown = None if isinstance(error, AntiphonError) else error
+        logger.error("call %s: %s", call.take.line, error, exc_info=unknown)
         self.call_failed(call, error)
         self.call_gone(call, "error")
 
-    def _media_lost(self) -> None:
+    def _media_lost(self, media: str) -> None:
         """The lines are gone; another process goes on with the sessions, from what is stored, by new lines. Nothing of theirs may
         be done here any more."""
         logger.error("the media process is gone: this agent process ends, its calls go on in another")
+        self.say(m.MediaLost(media=media))
         logging.shutdown()
         os._exit(MEDIA_LOST)
 
@@ -228,16 +264,23 @@ class AgentProcess:
         self._spawn(self._close(call, reason))
 
     async def _close(self, call: AgentCall, reason: str) -> None:
-        given = reason == HANDED_OVER
-        try:
-            await (call.let_go() if given else call.close(reason))
-            if call.stored and not given and self._store is not None:
-                await self._files.write_log(call.take.line, self._store)
-        except (AntiphonError, OSError) as error:
-            logger.warning("call %s: its end could not be stored: %s", call.take.line, error)
         id = call.take.job.id
+        over: m.AnyFromAgent = m.Gone(job=id, reason=reason)
+        try:
+            if reason in (FENCED, HANDED_OVER):
+                over = m.Elsewhere(job=id) if reason == FENCED else m.Released(job=id)
+                await call.let_go()
+            else:
+                await call.close(reason)
+                if call.stored and self._store is not None:
+                    await self._files.write_log(call.take.line, self._store)
+        except FencedError:
+            over = m.Elsewhere(job=id)
+        except Exception as error:
+            unknown = None if isinstance(error, AntiphonError | OSError) else error
+            logger.warning("call %s: its end could not be stored: %s", call.take.line, error, exc_info=unknown)
         self.calls.pop(id, None)
-        self.say(m.Released(job=id) if given else m.Gone(job=id, reason=reason))
+        self.say(over)
         self._check_over()
 
     def _check_over(self) -> None:

@@ -1,4 +1,5 @@
-"""A running worker's control socket: what runs here, end one, drain. For ``antiphon sessions``, of the same user only."""
+"""A running worker's control socket: what runs here, end one, drain; go on with a session that another worker lets go of. For ``antiphon
+sessions`` and for other workers, of the same user only."""
 
 from __future__ import annotations
 
@@ -68,8 +69,10 @@ class Control:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, AntiphonError, msgspec.MsgspecError, ValueError):
-            ask = msgspec.json.decode(await reader.readline(), type=Ask)
+        with contextlib.suppress(OSError, TimeoutError, AntiphonError, msgspec.MsgspecError, ValueError):
+            async with asyncio.timeout(ANSWER_WITHIN):
+                line = await reader.readline()
+            ask = msgspec.json.decode(line, type=Ask)
             writer.write(msgspec.json.encode(await self._answer(ask)) + b"\n")
             await writer.drain()
         writer.close()
@@ -96,7 +99,7 @@ class Control:
             done = True
         for session in sessions:
             if ask.end and ask.end in (session.id, session.job):
-                supervisor.end(session.job, "ended by the operator", drain=True)
+                supervisor.table.end(session.job, "ended by the operator", drain=True)
                 done = True
         if ask.adopt and supervisor.orphans is not None:
             done = await supervisor.orphans.adopt(ask.adopt)
@@ -120,5 +123,5 @@ async def ask_worker(path: Path, ask: Ask) -> Answer | None:
         return msgspec.json.decode(line, type=Answer)
     except ConnectionRefusedError:
         return None
-    except (OSError, TimeoutError, msgspec.MsgspecError) as error:
+    except (OSError, TimeoutError, ValueError, msgspec.MsgspecError) as error:
         raise AntiphonError(f"The worker at {path} does not answer: {error or type(error).__name__}.") from error

@@ -8,7 +8,9 @@ MOST = 3
 """Takeovers of a session ..."""
 WITHIN = 60.0
 """... in so many seconds; one more, and it is served by the safe entrypoint."""
-SUSPECT = 2
+TOGETHER = 1.0
+"""Seconds: a process that dies so soon behind another, before a session has begun in it, dies of what that one died of."""
+SUSPECT = 3
 """From so many on it has a process of its own, so that it takes no other session with it."""
 
 
@@ -19,8 +21,11 @@ class CrashLimit:
         self._most, self._within = most, within
         self._times: deque[float] = deque()
 
-    def note(self, now: float) -> None:
-        """It is taken over."""
+    def note(self, now: float, *, begun: bool = True) -> None:
+        """Its process has died, and another takes it over. ``begun``: it had begun there; when several die at once, it may have been given
+        to one that was about to."""
+        if not begun and self._times and now - self._times[-1] < TOGETHER:
+            return
         self._times.append(now)
         while self._times[0] <= now - self._within:
             self._times.popleft()

@@ -29,12 +29,12 @@ class Dispatch(Protocol):
         """Who speaks with the dispatcher for this registration."""
         ...
 
-    def start(self, plane: Any) -> None:
-        """The media process runs (``plane``: this process's connection to it), for the first time or again."""
+    def start(self, plane: Any, path: str) -> None:
+        """A media process was started. ``plane``: this process's connection to it; ``path``: its socket."""
         ...
 
-    def rejoin(self, job: JobRecord, media: str) -> Awaitable[object] | None:
-        """The job's line is lost: prepare it for another one in ``media``, and return what is to be done beside. ``None``: there can be
+    def rejoin(self, job: JobRecord) -> Awaitable[object] | None:
+        """The job's line is lost: prepare it for another one, and return what is to be done beside. ``None``: there can be
         no other line, the call is over."""
         ...
 
@@ -66,12 +66,12 @@ class RoomDispatch:
         )
         return made
 
-    def start(self, plane: Any) -> None:
+    def start(self, plane: Any, path: str) -> None:
         """See ``Dispatch``."""
 
-    def rejoin(self, job: JobRecord, media: str) -> Awaitable[object] | None:
+    def rejoin(self, job: JobRecord) -> Awaitable[object] | None:
         """It joins its room anew, as somebody new; who it was there before leaves."""
-        before = job.new_line(media, key=self._server.key, secret=self._server.secret)
+        before = job.new_line(key=self._server.key, secret=self._server.secret)
         return self._remove(job.offer.room, before)
 
     async def _remove(self, room: str, identity: str) -> None:

@@ -1,7 +1,7 @@
 """Durability: the sessions of one process in a store: made, taken over, kept, and given away.
 
-Owns: leases and who is told when one is another's. A lease is renewed each third of its time, on the core's lane, which user code
-cannot block. Never: what a session does then (the kernel says), nor which process shall have it.
+Owns: leases and who is told when one is another's. A lease is renewed once a second, or each third of its time where that is less, on the
+core's lane, which user code cannot block. Never: what a session does then (the kernel says), nor which process shall have it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from antiphon.store.recovery import Recovered, recover
 from antiphon.worker.runtime import default_runtime
 
 logger = logging.getLogger("antiphon")
+
+RENEW_EVERY = 1.0
+"""Seconds between two renewals of a lease, at most."""
 
 
 class Durability:
@@ -122,8 +125,13 @@ class Hold:
         await self._store.end(self.lease, reason)
 
     async def release(self) -> None:
-        """Somebody else may go on at once. Raises ``StoreError``."""
+        """Somebody else may go on at once; when the lease is over, where the log's last entries could not be stored: then the store has
+        time to be well again. Raises ``StoreError``."""
         await self._let_go()
+        if self.log.dropped and not self.fenced:
+            said = "session %s goes on elsewhere without the last %d entries of its log, which could not be stored"
+            logger.error(said, self.lease.session, self.log.dropped)
+            return
         await self._store.release(self.lease)
 
     # --- Ownership, for the session, on the core's lane -----------------------------------------------------------
@@ -157,7 +165,7 @@ class Hold:
     async def _renew(self) -> None:
         said = ""
         while True:
-            await asyncio.sleep(self.lease.ttl / 3)
+            await asyncio.sleep(min(self.lease.ttl / 3, RENEW_EVERY))
             try:
                 self.lease = await self._store.renew(self.lease)
             except FencedError:

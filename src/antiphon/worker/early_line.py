@@ -92,6 +92,7 @@ class EarlyLine:
             async with asyncio.timeout(ATTACH_WITHIN):
                 await self._attached
         except TimeoutError:
+            self._plane.unsubscribe(self.line)
             raise AudioError(f"The media plane does not answer for the line {self.line!r}.") from None
 
     def signal(self, data: str) -> None:
@@ -156,6 +157,8 @@ class EarlyLine:
         self._hand_over()
         if over and not self._closed:
             self._closed = True
+            if self._deliver is None:
+                self._plane.unsubscribe(self.line)
             if self._attached is not None and not self._attached.done():
                 self._attached.set_exception(AudioError(f"There is no line {self.line!r} to go on with."))
                 self._attached.exception()

@@ -57,13 +57,14 @@ class Refusal(msgspec.Struct, frozen=True):
 
 class Assignment(msgspec.Struct, frozen=True):
     """The job is this worker's: where its room is, and the token to join it. ``line``: a browser's call instead, whose line is
-    open in the media process; its leg's signals stay with the engine."""
+    open in the media process that listens at ``media``; its leg's signals stay with the engine."""
 
     offer: JobOffer
     acceptance: Acceptance
     url: str
     token: str
     line: str = ""
+    media: str = ""
 
     def __repr__(self) -> str:
         return f"Assignment({self.offer!r}, {self.acceptance!r}, {self.url!r})"
@@ -93,8 +94,9 @@ class Worker(Protocol):
         offer that ``offered`` had not promised anything for yet."""
         ...
 
-    def terminated(self, job: str, reason: str = "job_terminated", *, drain: bool = False) -> None:
-        """End this job; one that does not run here is none of this worker's. ``drain``: after what is being said."""
+    def terminated(self, job: str, reason: str = "", *, drain: bool = False) -> None:
+        """End this job; one that does not run here is none of this worker's. ``reason``: empty
+        where the dispatcher says none. ``drain``: after what is being said."""
         ...
 
     def running(self) -> list[str]:

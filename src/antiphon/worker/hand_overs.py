@@ -6,8 +6,8 @@ the supervisor.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from antiphon.errors import AntiphonError
 from antiphon.worker import agent_messages as m
 from antiphon.worker.control import Ask, ask_worker
 from antiphon.worker.job_record import JobRecord
+from antiphon.worker.job_table import SHUTDOWN
 from antiphon.worker.runtime_directory import CONTROL, control_sockets
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class HandOvers:
         for child in [child for child in supervisor.pool.children if child.old and child.ready]:
             if not child.jobs:
                 child.retire()
-            for id in sorted(child.jobs):
-                self._ask(supervisor.jobs[id])
+            for job in [supervisor.jobs[id] for id in sorted(child.jobs) if id in supervisor.jobs]:
+                self._ask(job)
 
     # --- to another worker -----------------------------------------------------------------------------------------------
 
@@ -55,7 +56,7 @@ class HandOvers:
         stored."""
         store = self._supervisor.server.store_key
         own = self._supervisor.folder / CONTROL
-        for path in [path for path in control_sockets() if path != own] if store else ():
+        for path in _others(own) if store else ():
             try:
                 answer = await ask_worker(path, Ask())
             except AntiphonError as error:
@@ -70,35 +71,42 @@ class HandOvers:
                 self._ask(job)
 
     def _ask(self, job: JobRecord) -> None:
-        if job.durable and job.running and job.child is not None:
+        if job.durable and job.running and job.child is not None and not job.ending:
             job.child.send(m.HandOver(job=job.offer.id, within=WITHIN))
 
     # --- on the way --------------------------------------------------------------------------------------------------------
 
     async def released(self, job: JobRecord) -> None:
-        """Its process has let go of it."""
-        job.resume = job.attach = True
-        job.released = asyncio.get_running_loop().time()
-        if self._heir is not None and await self._inherited(self._heir, job):
-            self.left = True
-            del self._supervisor.jobs[job.offer.id]
-            logger.info("session %s goes on in another worker", job.line)
-            self._supervisor.changed()
+        """Its process has let go of it, and no other has it."""
+        table = self._supervisor.table
+        try:
+            inherited = self._heir is not None and await self._inherited(self._heir, job)
+        finally:
+            job.moving = False
+        if inherited:
+            table.elsewhere(job)
+        elif job.ending:
+            table.give_up(job, job.ending)
         else:
-            self._supervisor.give(job)
+            table.give(job)
 
     async def _inherited(self, heir: Path, job: JobRecord) -> bool:
         try:
             answer = await ask_worker(heir, Ask(adopt=job.line))
-        except AntiphonError as error:
+            done = answer is not None and answer.done
+        except AntiphonError as error:  # it may have it, and be slow to say so
             logger.warning("%s", error)
-            return False
-        return answer is not None and answer.done
+            done = await self._supervisor.table.theirs(job)
+        if done and job.ending not in ("", SHUTDOWN):
+            with suppress(AntiphonError):
+                await ask_worker(heir, Ask(end=job.line))
+        return done
 
-    def arrived(self, job: JobRecord) -> None:
-        """It goes on."""
-        assert job.released is not None and job.child is not None
-        seconds = asyncio.get_running_loop().time() - job.released
-        job.released = None
-        self._supervisor.counts.handed_over(seconds)
-        logger.info("session %s was handed over to process %d within %.2f s", job.line, job.child.pid, seconds)
+
+def _others(own: Path) -> list[Path]:
+    """Control sockets of the other workers."""
+    try:
+        return [path for path in control_sockets() if path != own]
+    except (OSError, AntiphonError) as error:
+        logger.warning("other workers cannot be looked for: %s", error)
+        return []

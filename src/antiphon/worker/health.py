@@ -36,10 +36,10 @@ class Health:
         await runner.setup()
         try:
             await web.TCPSite(runner, host, port).start()
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             await runner.cleanup()
             raise ConfigurationError(
-                f"{host}:{port} cannot be served: {error.strerror or error}.",
+                f"{host}:{port} cannot be served: {getattr(error, 'strerror', '') or error}.",
                 hint="Another worker may hold the port: choose one by --health-port (0: none).",
             ) from error
         return int(runner.addresses[0][1])

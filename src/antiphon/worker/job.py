@@ -17,7 +17,7 @@ from antiphon.errors import ConfigurationError
 from antiphon.models.log import EventLog
 from antiphon.models.redaction import Redaction
 from antiphon.models.store import SessionLog
-from antiphon.session.closing import HANDED_OVER
+from antiphon.session.closing import ELSEWHERE
 from antiphon.session.lanes import Lane
 from antiphon.session.resumption import Resumption
 from antiphon.session.services import Ownership, Services
@@ -101,6 +101,22 @@ class JobContext:
             return self.shutdown_reason
         return await self.session.wait_closed()
 
+    async def wait_started(self) -> None:
+        """Until the session runs."""
+        await self.started.wait()
+        assert self.session is not None
+        await self.session.wait_started()
+
+    async def wait_written(self) -> None:
+        """After the end: until its writes are over and in its log (see ``AgentSession.wait_written``)."""
+        if self.session is not None:
+            await self.session.wait_written()
+
+    @property
+    def goes_on(self) -> bool:
+        """Another owner goes on with the session: for the program it has not ended."""
+        return self.session is not None and self.session.close_reason in ELSEWHERE
+
     async def aclose(self) -> None:
         """Close the session if it runs, then call the shutdown callbacks."""
         if self.session is not None:
@@ -169,8 +185,8 @@ class JobContext:
         self._released = True
         if self._account is not None:
             self._account.stop()
-        if self.session is not None and self.session.close_reason == HANDED_OVER:
-            return  # the job goes on in another process
+        if self.goes_on:
+            return
         if self._account is not None and self.report_path:
             self.report().write(self.report_path, self.redaction)
         reason = self.session.close_reason if self.session is not None else self.shutdown_reason

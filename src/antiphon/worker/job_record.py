@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -43,14 +44,26 @@ class JobRecord:
         """It is this worker's, not a session of the store that somebody else may get."""
         self.ending = ""
         """Why it was told to end."""
+        self.moving = False
+        """Another worker is asked to go on with it: it is for no process here."""
+        self.closing = False
+        """It is being given up."""
+        self.waits: float | None = None
+        """Since when no process had room for it."""
+        self.lines_tried = 0
+        """In a row, without one to be had."""
         self.failed = ""
         self.crashes = CrashLimit()
         self.takeovers = 0
         self.died: float | None = None
         """When its process did, while no other goes on with it."""
+        self.rejoined = -math.inf
+        """When it got its last new line."""
         self.released: float | None = None
         """When its process left it to another."""
         self._first_identity, self._epoch = identity, 1
+        self._begun = False
+        """It runs in the process that has it now."""
 
     @classmethod
     def assigned(
@@ -110,8 +123,28 @@ class JobRecord:
             "media": self.media,
         }
 
+    @property
+    def waiting(self) -> bool:
+        """It is for the next process that has room."""
+        return self.child is None and not self.moving and not self.closing
+
+    def runs(self) -> None:
+        """Its entrypoint runs."""
+        self.running = self.ours = self._begun = True
+        self.lines_tried = 0
+
+    def let_go(self, now: float) -> None:
+        """Its process has left its session, and its line as it is."""
+        self.resume = self.attach = True
+        self.released = now
+
+    def crashed(self, now: float) -> None:
+        """The process that it was given to has died."""
+        self.crashes.note(now, begun=self._begun)
+
     def take(self) -> Take:
         """For the process that serves it next."""
+        self._begun = False
         return Take(
             job=self.offer,
             agent_name=self.agent_name,
@@ -128,11 +161,11 @@ class JobRecord:
             browser=self.browser,
         )
 
-    def new_line(self, media: str, *, key: str, secret: str) -> str:
+    def new_line(self, *, key: str, secret: str) -> str:
         """It joins its room again, as somebody new; returns who it was there before."""
         before = self.identity
         self._epoch += 1
-        self.attach, self.media = False, media
+        self.attach = False
         self.identity = f"{self._first_identity}-e{self._epoch}"
         self.token = sign(self.grants, key=key, secret=secret, identity=self.identity)
         return before

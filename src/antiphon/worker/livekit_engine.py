@@ -130,7 +130,8 @@ class LiveKitEngine:
         return self._url.scheme == "https"
 
     def _token(self) -> str:
-        return sign({"video": {"agent": True}}, key=self._key, secret=self._secret, lifetime=TOKEN_FOR)
+        video = {"agent": True, "canPublish": False, "canSubscribe": False, "canPublishData": False}
+        return sign({"video": video}, key=self._key, secret=self._secret, lifetime=TOKEN_FOR)
 
     async def _connect(self, http: aiohttp.ClientSession) -> tuple[bool, str, int]:
         """One connection, to its end: whether the server took the registration, why it ended, and what the server answered

@@ -1,5 +1,5 @@
-"""Looks in the store for sessions that nobody owns: their supervisor is gone with all its processes. Those that this worker serves are
-taken over."""
+"""Looks in the store for sessions that nobody owns: their supervisor is gone with all its processes, or has let go of them. Those that this
+worker serves are taken over, each again after a longer while; those that nobody waits for any more are ended."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ SCAN_EVERY = 2.0
 TOO_OLD = 300.0
 """Seconds without an owner after which nobody waits for a session's return: its room is long over."""
 
+SHORTEST_WAIT = 5.0
+"""Seconds after which a session that was taken over, and let go of again, is taken over once more; then three times as long."""
+LONGEST_WAIT = 120.0
+
 
 class OrphanScan:
     """One worker's."""
@@ -31,6 +35,8 @@ class OrphanScan:
     def __init__(self, supervisor: Supervisor, store: SessionStore) -> None:
         self._supervisor, self._store = supervisor, store
         self._complained = False
+        self._tries: dict[str, tuple[int, float]] = {}
+        """How often a session was taken over here, and before when it is not again."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -47,10 +53,31 @@ class OrphanScan:
                 continue
             self._complained = False
             for session in found:
-                self._consider(session)
+                if session.remaining < -TOO_OLD and self._ours(session):
+                    await self._end(session.id, "nobody went on with it")
+                else:
+                    self._try(session)
+
+    def _try(self, session: StoredSession) -> None:
+        now = asyncio.get_running_loop().time()
+        self._tries = {id: tried for id, tried in self._tries.items() if now - tried[1] < TOO_OLD}
+        tries, again = self._tries.get(session.id, (0, 0.0))
+        if now >= again and self._consider(session):
+            self._tries[session.id] = (tries + 1, now + min(LONGEST_WAIT, SHORTEST_WAIT * 3**tries))
+
+    async def _end(self, id: str, reason: str) -> None:
+        owner, ttl = self._supervisor.id, self._supervisor.server.lease_ttl
+        try:
+            await self._store.end(await self._store.claim(id, owner=owner, ttl=ttl), reason)
+        except StoreError as error:
+            logger.info("session %s could not be ended: %s", id, error)
+        else:
+            logger.warning("session %s has ended: %s", id, reason)
 
     async def adopt(self, id: str) -> bool:
         """Go on with this session now, which its worker has let go of. False: it cannot. Raises ``StoreError``."""
+        if self._supervisor.admission.draining or not self._supervisor.ready:
+            return False
         found = [session for session in await self._store.sessions("orphaned") if session.id == id]
         return bool(found) and self._consider(found[0], given=True)
 
@@ -68,7 +95,7 @@ class OrphanScan:
             return False
         if given:
             job.released, job.died = job.died, None
-        supervisor.adopt(job)
+        supervisor.table.adopt(job)
         return True
 
     def _ours(self, session: StoredSession) -> bool:

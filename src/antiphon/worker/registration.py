@@ -31,13 +31,17 @@ class Registration:
         return await self._supervisor.admission.offered(offer)
 
     def assigned(self, assignment: Assignment) -> None:
-        self._supervisor.assigned(assignment, self)
+        self._supervisor.table.assigned(assignment, self.name, self.engine)
+        self._supervisor.admission.settled(assignment.offer)
 
     def withdrawn(self, offer: JobOffer) -> None:
         self._supervisor.admission.settled(offer)
 
-    def terminated(self, job: str, reason: str = "job_terminated", *, drain: bool = False) -> None:
-        self._supervisor.end(job, reason, drain=drain)
+    def terminated(self, job: str, reason: str = "", *, drain: bool = False) -> None:
+        if reason:
+            self._supervisor.table.end(job, reason, drain=drain)
+        else:
+            self._supervisor.table.terminated(job)
 
     def running(self) -> list[str]:
         return [id for id, job in self._supervisor.jobs.items() if job.engine is self.engine]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from antiphon.session.session import AgentSession
 
 logger = logging.getLogger("antiphon")
+
+USED_WITHIN = 25.0
+"""Seconds until a room that does not say that it is used as the session wants counts as not joined: its line says why."""
 
 LATER: dict[str, Any] = {"use": None, "text_is_turn": False}
 """How the room is used is said by the session when it begins; what is written there it reads itself."""
@@ -95,8 +99,10 @@ class RoomJobContext(JobContext):
             self._feed = ObserverFeed(session, self.room, self.redaction)
 
     async def _services(self, session: AgentSession[Any], record: bool | str) -> Services:
-        with suppress(RoomError):  # a room that is over ends the session by its line
-            await self.room.use(self.room_options.use())
+        if self.leg is not None and self.leg.transport == "livekit":
+            with suppress(RoomError, TimeoutError):  # a room that is over ends the session by its line
+                async with asyncio.timeout(USED_WITHIN):
+                    await self.room.use(self.room_options.use())
         if not self.room_options.audio_input:
             self._line.forget_sound()
         services = await super()._services(session, record)
@@ -111,7 +117,7 @@ class RoomJobContext(JobContext):
         if self._io is not None:
             self._io.close()
         await super()._release()
-        if self.session is not None and self.room_options.delete_room_on_close:
+        if self.session is not None and self.room_options.delete_room_on_close and not self.goes_on:
             try:
                 await self.delete_room()
             except Exception as error:

@@ -63,6 +63,7 @@ class Runtime:
         self._core: CoreThread | None = None
         self._planes: dict[str, RunningPlane] = {}
         self._lock = threading.Lock()
+        self._starting = asyncio.Lock()
 
     @property
     def core(self) -> Lane:
@@ -74,10 +75,15 @@ class Runtime:
 
     async def plane(self, form: PlaneForm) -> PlaneLink:
         """The plane of this form, running; another one where it has ended (its calls are lost, the next are not)."""
-        core = self.core
-        if form not in self._planes or not self._planes[form].alive:
-            self._planes[form] = await _on(core, _start_plane(form))
-        return self._planes[form]
+        plane: PlaneLink = await _on(self.core, self._running(form))
+        return plane
+
+    async def _running(self, form: PlaneForm) -> PlaneLink:
+        """On the core's lane; one is started at a time."""
+        async with self._starting:
+            if form not in self._planes or not self._planes[form].alive:
+                self._planes[form] = await _start_plane(form)
+            return self._planes[form]
 
     async def aclose(self) -> None:
         """End planes and core."""
@@ -86,7 +92,7 @@ class Runtime:
             for plane in planes.values():
                 await _on(self._core.lane, plane.aclose())
             self._core.stop()
-            self._core = None
+            self._core, self._starting = None, asyncio.Lock()
 
     def close(self) -> None:
         """At interpreter exit: end the core; planes end with their process."""

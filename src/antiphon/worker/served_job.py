@@ -17,8 +17,8 @@ logger = logging.getLogger("antiphon")
 
 
 class ServedJob:
-    """``failed``: told of an entrypoint that raised or started no session; ``gone``: told, once and at last, why it ended.
-    Both on the user's lane."""
+    """``failed``: told of an entrypoint that raised or started no session; ``gone``: told, once and at last, when nothing of it
+    runs any more, why it ended.    Both on the user's lane."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class ServedJob:
         self._task: asyncio.Task[None] | None = None
         self._reason = ""
         self._cancelled = False
+        self._leaving: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Start the entrypoint."""
@@ -65,16 +66,23 @@ class ServedJob:
     async def _close(self) -> None:
         try:
             await self.context.aclose()
+            await self.context.wait_written()
         except Exception:
             logger.exception("call %s did not close cleanly", self.context.id)
         self._tell_gone(self._reason)
 
+    def leave(self, within: float) -> None:
+        """As ``hand_over``, in a task of its own."""
+        if self._leaving is None or self._leaving.done():
+            self._leaving = asyncio.get_running_loop().create_task(self.hand_over(within))
+
     async def hand_over(self, within: float) -> None:
-        """Leave it to another process (see ``AgentSession.hand_over``): then ``gone`` is told ``HANDED_OVER``."""
+        """Leave it to another process (see ``AgentSession.hand_over``), once its session runs: then ``gone`` is told
+        ``HANDED_OVER``."""
         context, task = self.context, self._task
         if task is None:
             return
-        starts = asyncio.ensure_future(context.started.wait())
+        starts = asyncio.ensure_future(context.wait_started())
         await asyncio.wait({task, starts}, return_when=asyncio.FIRST_COMPLETED)
         starts.cancel()
         if task.done() or context.session is None:

@@ -17,6 +17,10 @@ OnRequest = Callable[[JobOffer], Acceptance | Refusal | Awaitable[Acceptance | R
 DRAIN_WITHIN = 3600.0
 HANG_TIMEOUT = 5.0
 MIN_HANG_TIMEOUT = 2.0
+LEASE_BEYOND_HANG = 3.0
+"""Seconds that a lease outlives ``hang_timeout``: since its last renewal, for the stacks, for the process that goes on."""
+LONGEST_LEASE = 20.0
+"""Seconds: a line that nobody has attached to is closed soon after."""
 
 
 class LiveKitServer(msgspec.Struct, frozen=True):
@@ -62,6 +66,7 @@ class AgentServer:
     of which ``idle_processes`` wait for the next calls. ``store``: where sessions are kept, so that another process goes on with the calls of
     one that dies: ``"sqlite:///calls.db"``, a path, a ``SessionStore``. ``memory_limit``: MB of an agent process; with more it is
     ended. ``hang_timeout``: seconds without a sign of life after which it is. ``load_threshold``: from this load on no further call is taken.
+    ``sessions_per_media_process``: calls whose sound shares a process, before another one is started.
     ``drain_timeout``: seconds that calls have to end by themselves when the worker is stopped. ``plane``: sound in a ``process`` of its own
     or in a ``thread`` of each agent process. ``on_request``: decides on each offer (``None``: taken as it is). ``permissions``: of the
     agent's participants.
@@ -76,6 +81,7 @@ class AgentServer:
         processes: int | None = None,
         isolation: Literal["shared", "process"] = "shared",
         idle_processes: int = 1,
+        sessions_per_media_process: int = 10,
         store: StoreChoice | None = None,
         memory_limit: float | None = None,
         hang_timeout: float = HANG_TIMEOUT,
@@ -87,6 +93,7 @@ class AgentServer:
     ) -> None:
         self.max_sessions, self.isolation, self.idle_processes = max_sessions, isolation, idle_processes
         self.most_processes = processes
+        self.sessions_per_media_process = sessions_per_media_process
         self.store, self.memory_limit, self.hang_timeout = store, memory_limit, hang_timeout
         self.load_threshold, self.drain_timeout = load_threshold, drain_timeout
         self.plane, self.on_request = plane, on_request
@@ -103,6 +110,7 @@ class AgentServer:
             "max_sessions": self.max_sessions,
             "processes": self.most_processes,
             "idle_processes": self.idle_processes,
+            "sessions_per_media_process": self.sessions_per_media_process,
             "memory_limit": self.memory_limit,
         }
         for name, value in least.items():
@@ -124,6 +132,12 @@ class AgentServer:
     def store_key(self) -> str:
         """Names the file that sessions are kept in, the same in all processes; empty where it is none."""
         return store_file(self.store) if self.store is not None else ""
+
+    @property
+    def lease_ttl(self) -> float:
+        """Seconds that a session belongs to this worker without a renewal: so long that a process of it that hangs is replaced here before
+        another worker may go on with its calls."""
+        return min(LONGEST_LEASE, self.hang_timeout + LEASE_BEYOND_HANG)
 
     @property
     def sessions_a_process(self) -> int:

@@ -95,6 +95,7 @@ class RoomConnection:
         self._more = asyncio.Event()
         self._pumping: asyncio.Task[None] | None = None
         self._may_send = True
+        self._voicing = asyncio.Lock()
 
     @property
     def use(self) -> RoomUse:
@@ -122,8 +123,7 @@ class RoomConnection:
             )
             if self.closing:
                 return
-            if self.use.speaks and room.local_participant.permissions.can_publish:
-                await self._publish(room)
+            await self._voice_as_wanted(room)
         except Exception as error:
             self._end("join_failed")
             self.failure = AudioError(
@@ -166,16 +166,22 @@ class RoomConnection:
         room = self.room
         if room is None or not room.isconnected():
             return
-        if self.own_track and not use.speaks:
-            track, self.own_track = self.own_track, ""
-            if self._pumping is not None:
-                self._pumping.cancel()
-            await room.local_participant.unpublish_track(track)
-            self._tell(Published(""))
-        elif not self.own_track and use.speaks and room.local_participant.permissions.can_publish:
-            await self._publish(room)
-            self._tell(Published(self.own_track))
+        await self._voice_as_wanted(room)
         self._check_permissions()
+
+    async def _voice_as_wanted(self, room: rtc.Room) -> None:
+        """Publish the agent's voice or take it back, as ``use`` says when the one before has been done. Joining tells of it itself."""
+        async with self._voicing:
+            before, speaks = self.own_track, self.use.speaks
+            if before and not speaks:
+                self.own_track = ""
+                if self._pumping is not None:
+                    self._pumping.cancel()
+                await room.local_participant.unpublish_track(before)
+            elif not before and speaks and room.local_participant.permissions.can_publish:
+                await self._publish(room)
+            if self._sid and self.own_track != before:
+                self._tell(Published(self.own_track))
 
     def _check_permissions(self) -> None:
         """A token that does not let the agent do its part is said so, not found out by silence."""
