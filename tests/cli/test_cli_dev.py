@@ -153,6 +153,11 @@ def test_a_rehearsal_passes_on_what_is_missing() -> None:
     with pytest.raises(ModelMissingError):
         asyncio.run(rehearse(entrypoint, lambda *told: None))
 
+    async def needs_somebody(ctx: Any) -> None:
+        await ctx.wait_for_participant()
+
+    assert not asyncio.run(rehearse(needs_somebody, lambda *told: None)), "nobody comes to a rehearsal"
+
     async def nothing(ctx: JobContext) -> None: ...
 
     assert not asyncio.run(rehearse(nothing, lambda *told: None))

@@ -12,7 +12,7 @@ from antiphon.cli.run import rows
 APP_VERBS = {
     "console": "talk with the agent in this terminal: microphone, typing, or a WAV file",
     "dev": "talk with the agent in a browser: the playground at http://localhost:8080",
-    "start": "serve the jobs of a LiveKit server",
+    "start": "serve calls: the jobs of a LiveKit server, or those of browsers",
     "call": "ring a number and talk",
 }
 """Verbs of a program: ``antiphon VERB app.py ARGS`` is ``python app.py VERB ARGS``."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 KINDS = {"detector": "end of turn", "stt": "recogniser", "tts": "voice", "llm": "language model"}
 """Kinds of models, smallest first, and what they are called here."""
 
+OF_ROOMS = frozenset({"room", "job", "api", "wait_for_participant", "delete_room"})
+"""What a ``RoomJobContext`` has beyond a ``JobContext``."""
+
 Progress = Callable[[str, str, float], None]
 """Is told (kind, model, seconds); negative: it is being loaded."""
 
@@ -36,6 +39,12 @@ class Rehearsal(JobContext):
         super().__init__(leg=LegSpec("rehearsal"))
         self.reached = False
         self._progress = progress
+
+    def __getattr__(self, name: str) -> Any:
+        """What only a room has: there is none, and nobody comes. The entrypoint ends here."""
+        if name in OF_ROOMS:
+            raise asyncio.CancelledError(f"rehearsed up to {name}")
+        raise AttributeError(name)
 
     async def _services(self, session: AgentSession[Any], record: bool | str) -> Services:
         self.reached = True

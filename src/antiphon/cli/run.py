@@ -6,16 +6,15 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from antiphon.cli.report import guarded
 from antiphon.errors import ConfigurationError, NotSupportedError
 
 if TYPE_CHECKING:
-    from antiphon.worker.job import JobContext
     from antiphon.worker.server import AgentServer
 
-Entrypoint = Callable[["JobContext"], Awaitable[None]]
+Entrypoint = Callable[[Any], Awaitable[None]]
 
 Program = Union[Entrypoint, "AgentServer"]
 

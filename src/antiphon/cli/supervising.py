@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from antiphon.worker.supervisor import Supervisor
 
 T = TypeVar("T")
+LOOK_AGAIN = 1.0
+"""Seconds."""
 
 
 class Manner(msgspec.Struct, frozen=True):
@@ -103,7 +105,8 @@ async def _work(supervisor: Supervisor, manner: Manner, screen: Screen) -> None:
                 screen.status("")
                 for line in manner.ready(supervisor):
                     screen.line(line)
-            await across(core, supervisor.wait_changed())
+            with suppress(TimeoutError):  # what changes between the look and the wait is seen by the next look
+                await asyncio.wait_for(across(core, supervisor.wait_changed()), LOOK_AGAIN)
     finally:
         if beside is not None:
             beside.cancel()

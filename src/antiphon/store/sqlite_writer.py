@@ -5,7 +5,7 @@ together (group commit), so the number of syncs does not grow with the number of
 at once, inputs within ``LINGER``. A batch of a session is one fenced update of its row: epoch and count must be what they
 were, or nothing of it is written.
 
-Owns: the connection, the transactions, what waits. Never: the meaning of a question (``sqlite_leases``).
+Owns: the connection, the transactions, what waits. Never: the meaning of a question (``sqlite``).
 """
 
 from __future__ import annotations

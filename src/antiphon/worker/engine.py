@@ -1,4 +1,5 @@
-"""Engines: who offers jobs to a worker. The contract between one (``LiveKitEngine``) and the worker that serves (``AgentServer``).
+"""Engines: who offers jobs to a worker. The contract between one (``LiveKitEngine``, ``BrowserEngine``) and the worker that serves
+(``Registration``, for its ``Supervisor``).
 
 An engine knows the dispatcher's protocol and its connection; it decides nothing: whether a job is taken, and what is told of
 this worker's load, are the worker's answers.

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 from antiphon.errors import AntiphonError, SessionClosedError
 from antiphon.session.closing import HANDED_OVER
 from antiphon.worker.job import JobContext
 
-Entrypoint = Callable[[JobContext], Awaitable[None]]
+Entrypoint = Callable[[Any], Awaitable[None]]
+"""Is given its ``JobContext``; in a LiveKit room a ``RoomJobContext``."""
 
 logger = logging.getLogger("antiphon")
 
