@@ -96,6 +96,7 @@ async def second(path: str) -> None:
     hold = await durability.take_over("call", attach=False)
     assert hold.resumption is not None
     llm = ScriptedLLM(SCRIPT)
+    llm._call_ids = 100  # a service gives no id twice
     session = await entrypoint(hold, llm)
     for line in sys.stdin.read().splitlines():
         with suppress(TimeoutError):  # a tool that awaits the caller is never idle

@@ -156,6 +156,8 @@ def test_when_the_media_process_dies_calls_go_on_by_a_new_line(tmp_path: Path) -
             await worker.says("goes on in process")
             await worker.until(lambda: (tmp_path / "AJ_1-agent-AJ_1-e2.wav").exists())
             worker.dispatcher.terminate("AJ_1")
+            await worker.says("its participant was seen to leave")
+            worker.dispatcher.terminate("AJ_1")
             await worker.status("AJ_1", agent.JS_SUCCESS)
 
     story(call())

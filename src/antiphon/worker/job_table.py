@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -119,6 +120,7 @@ class JobTable:
             return
         now = asyncio.get_running_loop().time()
         if job.durable and (not self._media.lives(job.media) or now - job.rejoined < REJOINING):
+            job.rejoined = -math.inf
             logger.info("job %s goes on by a new line: its participant was seen to leave", id)
             return
         self.end(id, "job_terminated")
