@@ -74,9 +74,8 @@ class Dispatcher:
             self.names[socket] = body.agent_name
             answer.register.worker_id = f"AW_{self.registrations}"
             await socket.send_bytes(answer.SerializeToString())
-        if kind == "availability" and body.available and not self.mute:
-            if body.job_id in self._jobs:  # a test may send offers of its own
-                self.assign(body.job_id)
+        if kind == "availability" and body.available and not self.mute and body.job_id in self._jobs:
+            self.assign(body.job_id)
         self._news.set()
         self._news = asyncio.Event()
 
