@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from antiphon.audio.frames import PLAY_RATE, AudioFrame
+from antiphon.audio.framing import frame
 from antiphon.audio.plane_client import PlaneClient, connect_plane
-from antiphon.audio.plane_frames import from_plane, pack
+from antiphon.audio.plane_frames import from_plane
 from antiphon.audio.process_plane import ProcessPlane
 from antiphon.audio.seam import (
     AttachLine,
@@ -47,8 +48,8 @@ CALLER = (np.arange(10 * 16_000) % 30_000).astype(np.int16)
 GARBAGE = {
     "no length": b"\xff" * 64,
     "no messages": b"\x05\x00\x00\x00hello",
-    "messages nobody knows": pack([{"kind": "nonsense", "line": "a"}]),
-    "messages of the other direction": pack([LineUp(line="a", at=0.0, quality="paced")]),
+    "messages nobody knows": frame([{"kind": "nonsense", "line": "a"}]),
+    "messages of the other direction": frame([LineUp(line="a", at=0.0, quality="paced")]),
 }
 
 
@@ -223,7 +224,7 @@ def test_a_client_that_sends_no_messages_is_cut_off_alone(kind: str, tmp_path: P
     async def call() -> None:
         async with hosting(tmp_path) as keeper:
             reader, writer = await asyncio.open_unix_connection(socket_in(tmp_path))
-            writer.write(pack([OpenLine(line="a", leg=LegSpec("memory"))]))
+            writer.write(frame([OpenLine(line="a", leg=LegSpec("memory"))]))
             said, unpacker = [], from_plane()
             while not [each for each in said if isinstance(each, LineUp) and each.line == "a"]:
                 said += unpacker.feed(await asyncio.wait_for(reader.read(4096), 5))
@@ -266,15 +267,15 @@ def test_a_client_that_reads_nothing_is_cut_off_and_its_line_is_not_lost(tmp_pat
             reader, writer = await asyncio.open_unix_connection(socket_in(tmp_path))
             await asyncio.wait_for(reader.readexactly(4), 5)
             writer.transport.pause_reading()  # type: ignore[attr-defined]
-            writer.write(pack([OpenLine(line="a", leg=LegSpec("memory"))]))
-            writer.write(pack([CloseLine(line="x" * 500)] * 5_000))
+            writer.write(frame([OpenLine(line="a", leg=LegSpec("memory"))]))
+            writer.write(frame([CloseLine(line="x" * 500)] * 5_000))
             other = Listener()
             keeper.subscribe("b", other)
             keeper.send(OpenLine(line="b", leg=LegSpec("memory")))
             await other.wait_for(LineUp)
             async with asyncio.timeout(10):
                 while not writer.transport.is_closing():
-                    writer.write(pack([]))
+                    writer.write(frame([]))
                     await asyncio.sleep(0.05)
             listener = await attach(keeper)
             await listener.wait_for(LineAttached)
@@ -402,7 +403,7 @@ def test_what_one_line_s_session_makes_of_it_ends_no_other_s(caplog: pytest.LogC
         listener = Listener()
         client.subscribe("a", bad)
         client.subscribe("b", listener)
-        theirs.sendall(pack([LineUp(line=line, at=0.0, quality="paced") for line in "ab"]))
+        theirs.sendall(frame([LineUp(line=line, at=0.0, quality="paced") for line in "ab"]))
         await listener.wait_for(LineUp)
         assert client.alive
         theirs.close()

@@ -15,9 +15,10 @@ import pytest
 
 from antiphon.audio import driver
 from antiphon.audio.frames import PLAY_RATE, AudioFrame
+from antiphon.audio.framing import frame
 from antiphon.audio.inline_plane import InlinePlane
 from antiphon.audio.outbox import MIC_KEPT, Outbox
-from antiphon.audio.plane_frames import from_plane, pack, to_plane
+from antiphon.audio.plane_frames import from_plane, to_plane
 from antiphon.audio.process_plane import ProcessPlane
 from antiphon.audio.seam import (
     ArmReflex,
@@ -229,13 +230,13 @@ def test_a_core_that_does_not_fetch_loses_old_audio_and_nothing_else() -> None:
 
 def test_messages_survive_any_cut_of_the_stream() -> None:
     sent = [push("s", tone(0.1, PLAY_RATE)), PlaySpeech(line="a", speech="s")]
-    data = pack(sent[:1]) + pack(sent[1:])
+    data = frame(sent[:1]) + frame(sent[1:])
     unpacker, got = to_plane(), []
     for at in range(0, len(data), 7):
         got += unpacker.feed(data[at : at + 7])
     assert got == sent
     with pytest.raises(AudioError):
-        from_plane().feed(pack([{"kind": "nonsense"}]))
+        from_plane().feed(frame([{"kind": "nonsense"}]))
     with pytest.raises(AudioError):
         from_plane().feed(b"\xff" * 8)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -69,6 +71,15 @@ def test_what_is_missing_or_wrong_is_said(
     monkeypatch.setenv("LIVEKIT_URL", "ws://127.0.0.1:9")
     assert main(["rooms", "list"]) == 1
     assert "cannot be reached" in capsys.readouterr().err
+    monkeypatch.setenv("LIVEKIT_URL", "127.0.0.1:7880")
+    assert main(["rooms", "list"]) == 1
+    assert "is not the address of a LiveKit server" in capsys.readouterr().err
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        Thread(target=other.serve_forever, daemon=True).start()
+        monkeypatch.setenv("LIVEKIT_URL", f"ws://127.0.0.1:{other.server_port}")
+        assert main(["rooms", "list"]) == 1
+        other.shutdown()
+    assert "is a LiveKit server there?" in capsys.readouterr().err
     monkeypatch.delenv("LIVEKIT_URL")
     assert main(["dispatch", "list", "kitchen"]) == 1
     assert "LIVEKIT_URL is not set" in capsys.readouterr().err

@@ -44,9 +44,10 @@ class StandIn:
     def __init__(self, loop: Any) -> None:
         self.local_participant = Me()
         self.remote_participants: dict[str, Any] = {}
+        self.handlers: dict[str, Any] = {}
 
     def on(self, event: str, handler: Any) -> None:
-        """Nothing happens here."""
+        self.handlers[event] = handler
 
     async def connect(self, *_: Any) -> None:
         """At once."""
@@ -59,11 +60,22 @@ class StandIn:
         return "RM_1"
 
 
-@pytest.mark.parametrize(("uses", "heard"), [((True,), 1), ((False,), 0), ((False, True), 1), ((True, False), 0)])
-def test_a_voice_is_published_as_the_room_is_used_last_and_once(
-    uses: tuple[bool, ...], heard: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sdk = SimpleNamespace(
+class Track:
+    """Somebody's microphone, which nobody has subscribed to. ``asked``: whether it was asked for, each time."""
+
+    sid, kind, source, track = "TR_caller", 1, 2, None
+
+    def __init__(self) -> None:
+        self.asked: list[bool] = []
+
+    def set_subscribed(self, subscribed: bool) -> None:
+        self.asked.append(subscribed)
+
+
+@pytest.fixture
+def sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's place is taken."""
+    made = SimpleNamespace(
         Room=StandIn,
         RoomOptions=lambda **options: None,
         AudioSource=lambda *parts, **options: None,
@@ -71,17 +83,23 @@ def test_a_voice_is_published_as_the_room_is_used_last_and_once(
         TrackPublishOptions=lambda **options: None,
         TrackSource=SimpleNamespace(SOURCE_MICROPHONE=2),
     )
-    monkeypatch.setattr(connections, "rtc", sdk)
+    monkeypatch.setattr(connections, "rtc", made)
     monkeypatch.setattr(connections, "participant_of", lambda who: Participant(identity=who.identity))
 
+
+def connected_by(told: list[Any], use: RoomUse | None) -> RoomConnection:
+    loop = asyncio.get_running_loop()
+    thread: Any = SimpleNamespace(loop=loop, spawn=loop.create_task)
+    options = LiveKitOptions("ws://room", "token", use=use)
+    return RoomConnection(thread, options, tell=told.append, hear=lambda frame: None, event=lambda event: None)
+
+
+@pytest.mark.parametrize(("uses", "heard"), [((True,), 1), ((False,), 0), ((False, True), 1), ((True, False), 0)])
+def test_a_voice_is_published_as_the_room_is_used_last_and_once(uses: tuple[bool, ...], heard: int, sdk: None) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        thread: Any = SimpleNamespace(loop=loop, spawn=loop.create_task)
         told: list[Any] = []
-        options = LiveKitOptions("ws://room", "token", use=None)
-        connection = RoomConnection(
-            thread, options, tell=told.append, hear=lambda frame: None, event=lambda event: None
-        )
+        connection = connected_by(told, None)
         joining = loop.create_task(connection.run(lambda room: None))
         await asyncio.sleep(0.05)
         applied = [loop.create_task(connection.apply(RoomUse(speaks=speaks))) for speaks in uses]
@@ -90,5 +108,25 @@ def test_a_voice_is_published_as_the_room_is_used_last_and_once(
         assert len(room.local_participant.tracks) == heard
         published = [message.track for message in told if isinstance(message, Published)]
         assert published[-1] == connection.own_track == "".join(room.local_participant.tracks)
+
+    asyncio.run(main())
+
+
+def test_a_caller_who_comes_while_the_connection_is_lost_is_asked_for_when_it_is_back(sdk: None) -> None:
+    """The SDK tells who is there before it can send: what it is asked for until ``reconnected`` it drops."""
+
+    async def main() -> None:
+        connection = connected_by([], RoomUse(speaks=False))
+        await connection.run(lambda room: None)
+        room: Any = connection.room
+        track = Track()
+        caller = SimpleNamespace(identity="caller", kind=0, track_publications={track.sid: track})
+        room.handlers["reconnecting"]()
+        room.remote_participants["caller"] = caller
+        room.handlers["participant_connected"](caller)
+        room.handlers["track_published"](track, caller)
+        assert track.asked == []
+        room.handlers["reconnected"]()
+        assert track.asked == [True] and connection.ears.linked == "caller"
 
     asyncio.run(main())

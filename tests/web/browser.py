@@ -116,6 +116,8 @@ class Server:
         self.process.send_signal(2)
         try:
             return self.process.wait(20)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError("it does not stop:\n" + "".join(self.said)) from error
         finally:
             self.process.kill()
             self._reader.join(5)

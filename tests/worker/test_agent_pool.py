@@ -19,11 +19,11 @@ from tests.worker.table import Table, settled
 SPEAKS_AND_DIES = """
     import os, socket, time
     from antiphon.worker import agent_messages as m
-    from antiphon.worker.process_link import pack
+    from antiphon.audio.framing import frame
     link = socket.socket(fileno=int(os.environ["ANTIPHON_SUPERVISOR"]))
-    link.sendall(pack(m.Hello(pid=os.getpid())))
+    link.sendall(frame(m.Hello(pid=os.getpid())))
     time.sleep(0.3)
-    link.sendall(b"".join(pack(m.Shown(job="J", text=str(number))) for number in range(2000)))
+    link.sendall(b"".join(frame(m.Shown(job="J", text=str(number))) for number in range(2000)))
     os._exit(70)
 """
 

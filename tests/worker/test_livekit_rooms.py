@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from antiphon.testing.llm import ScriptedLLM
 from antiphon.testing.stt import ScriptedSTT
 from antiphon.testing.tts import ScriptedTTS
 from tests.worker.livekit_server import KEY, SECRET, LiveKitProcess
+from tests.worker.room_agent import a_room
 from tests.worker.room_caller import RoomCaller
 from tests.worker.supervised import Supervised
 from tests.worker.supervised import worker as started
@@ -43,18 +43,19 @@ async def dispatch(livekit: LiveKitProcess, room: str, agent: str = "barista", m
         await server.agent_dispatch.create_dispatch(request)
 
 
-def a_room() -> str:
-    return f"room-{uuid.uuid4().hex[:8]}"
+async def called(livekit: LiveKitProcess, *, microphone: bool = True, metadata: str = "") -> RoomCaller:
+    """A caller in a room of their own, whose agent listens."""
+    caller = RoomCaller(livekit.url, a_room())
+    await caller.join(microphone=microphone)
+    await dispatch(livekit, caller.name, metadata=metadata)
+    await caller.until(lambda: "listening" in caller.states)
+    return caller
 
 
 def test_a_caller_in_a_room_is_answered_by_voice_and_in_writing(livekit: LiveKitProcess, tmp_path: Path) -> None:
     async def call() -> None:
         async with worker(livekit, tmp_path) as running:
-            caller = RoomCaller(livekit.url, a_room())
-            await caller.join()
-            await dispatch(livekit, caller.name, metadata="table 4")
-            await caller.until(lambda: caller.agents)
-            await caller.until(lambda: "listening" in caller.states)
+            caller = await called(livekit, metadata="table 4")
             assert caller.texts == ["metadata: table 4"]
             agent = caller.room.remote_participants[caller.agents[0]]
             assert agent.attributes["counter"] == "left"
@@ -84,10 +85,7 @@ def test_a_caller_in_a_room_is_answered_by_voice_and_in_writing(livekit: LiveKit
 def test_a_worker_that_is_stopped_lets_its_call_end_and_takes_no_other(livekit: LiveKitProcess, tmp_path: Path) -> None:
     async def drain() -> None:
         async with worker(livekit, tmp_path) as running:
-            caller = RoomCaller(livekit.url, a_room())
-            await caller.join()
-            await dispatch(livekit, caller.name)
-            await caller.until(lambda: "listening" in caller.states)
+            caller = await called(livekit)
             running.process.send_signal(signal.SIGTERM)
             await running.says("taking no more calls")
             status, text = await asyncio.to_thread(running.get, "/readyz")
@@ -106,10 +104,7 @@ def test_the_process_of_a_call_is_killed_and_its_caller_hears_the_sentence_go_on
 ) -> None:
     async def call() -> None:
         async with worker(livekit, tmp_path, "--store", f"sqlite:///{tmp_path / 'calls.db'}") as running:
-            caller = RoomCaller(livekit.url, a_room())
-            await caller.join()
-            await dispatch(livekit, caller.name)
-            await caller.until(lambda: "listening" in caller.states)
+            caller = await called(livekit)
             await caller.say(CALLERS / "1-heart.wav", then=2.5)
             await caller.until(lambda: caller.voiced() > 0.8)
             await running.until(lambda: len(running.agents()) == 2)
@@ -134,10 +129,7 @@ def test_the_media_process_is_killed_and_the_agent_joins_its_room_again(
 ) -> None:
     async def call() -> None:
         async with worker(livekit, tmp_path, "--store", f"sqlite:///{tmp_path / 'calls.db'}") as running:
-            caller = RoomCaller(livekit.url, a_room())
-            await caller.join()
-            await dispatch(livekit, caller.name)
-            await caller.until(lambda: "listening" in caller.states)
+            caller = await called(livekit)
             await running.until(lambda: len(running.agents()) == 2)
             os.kill(running.media()[0], signal.SIGKILL)
             await caller.until(lambda: len(caller.agents) == 2)
@@ -158,10 +150,7 @@ def test_jobs_that_fail_or_are_refused_leave_the_worker_as_it_was(livekit: LiveK
             await dispatch(livekit, a_room(), agent="broken")
             await running.says("the machine is out of beans")
             await dispatch(livekit, a_room(), metadata="nobody")
-            caller = RoomCaller(livekit.url, a_room())
-            await caller.join(microphone=False)
-            await dispatch(livekit, caller.name)
-            await caller.until(lambda: "listening" in caller.states)
+            caller = await called(livekit, microphone=False)
             metrics = (await asyncio.to_thread(running.get, "/metrics"))[1]
             assert "antiphon_jobs_failed_total 1\n" in metrics and "antiphon_jobs_refused_total 1\n" in metrics
             async with api.LiveKitAPI(livekit.url, KEY, SECRET) as server:

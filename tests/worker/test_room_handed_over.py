@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import uuid
 from pathlib import Path
 
 from livekit import api
@@ -13,6 +12,7 @@ from antiphon.audio.plane_client import connect_plane
 from antiphon.audio.process_plane import ProcessPlane
 from antiphon.audio.seam import CloseLine, LineClosed, Settled
 from tests.worker.livekit_server import KEY, SECRET, LiveKitProcess
+from tests.worker.room_agent import a_room
 from tests.worker.room_caller import RoomCaller
 from tests.worker.room_owner import RoomOwner
 
@@ -31,7 +31,7 @@ def test_the_agent_stays_in_its_room_and_the_next_process_knows_who_is_there(
         path = str(tmp_path / "m" / "plane.sock")
         plane = ProcessPlane(listen=path)
         await plane.start()
-        caller = RoomCaller(livekit.url, f"room-{uuid.uuid4().hex[:8]}")
+        caller = RoomCaller(livekit.url, a_room())
         left: list[str] = []
         caller.room.on("participant_disconnected", lambda who: left.append(who.identity))
         await caller.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from antiphon.testing.llm import ScriptedLLM
 from antiphon.worker import agent_protocol
 from tests.worker.livekit_server import LiveKitProcess
 from tests.worker.quiet import Quiet
-from tests.worker.room_agent import agent_in
+from tests.worker.room_agent import a_room, agent_in
 from tests.worker.room_caller import RoomCaller
 
 
@@ -84,7 +83,7 @@ def test_a_session_takes_the_room_of_its_job_alone() -> None:
 
 def test_a_room_takes_its_own_kind_of_options_and_its_own_context(livekit: LiveKitProcess) -> None:
     async def call() -> None:
-        async with agent_in(livekit, f"room-{uuid.uuid4().hex[:8]}") as ctx:
+        async with agent_in(livekit, a_room()) as ctx:
             session = AgentSession[None](llm=ScriptedLLM(["x"]))
             with pytest.raises(ConfigurationError, match="takes RoomOptions, not dict"):
                 await session.start(Agent(instructions="x"), ctx, room_options={"audio_input": False})
@@ -96,7 +95,7 @@ def test_a_room_takes_its_own_kind_of_options_and_its_own_context(livekit: LiveK
 
 def test_an_agent_may_be_hidden_and_only_listen(livekit: LiveKitProcess) -> None:
     async def call() -> None:
-        caller = RoomCaller(livekit.url, f"room-{uuid.uuid4().hex[:8]}")
+        caller = RoomCaller(livekit.url, a_room())
         await caller.join(microphone=False)
         rights = {"hidden": True, "can_publish": False, "can_publish_data": False}
         async with agent_in(livekit, caller.name, **rights) as ctx:

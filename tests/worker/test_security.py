@@ -38,7 +38,8 @@ from antiphon.worker.server import LiveKitServer
 from tests.worker.dispatcher import KEY, SECRET, Dispatcher, dispatcher
 from tests.worker.hand import Hand, story
 from tests.worker.livekit_server import LiveKitProcess
-from tests.worker.test_livekit_rooms import a_room, dispatch, worker
+from tests.worker.room_agent import a_room
+from tests.worker.test_livekit_rooms import dispatch, worker
 
 SOURCE = Path(__file__).parents[2] / "src" / "antiphon"
 TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.worker.livekit_server import LiveKitProcess, serve
+from tests.worker.room_agent import a_room
 from tests.worker.room_caller import RoomCaller
-from tests.worker.test_livekit_rooms import CALLERS, a_room, dispatch, worker
+from tests.worker.test_livekit_rooms import CALLERS, dispatch, worker
 
 
 @pytest.fixture

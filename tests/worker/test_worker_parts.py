@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from livekit import api
 
+from antiphon.cli import start
 from antiphon.errors import ConfigurationError
 from antiphon.worker import agent_messages as m
 from antiphon.worker import runtime_directory
+from antiphon.worker.call_files import CallFiles
 from antiphon.worker.crash_limit import CrashLimit
 from antiphon.worker.durability import RENEW_EVERY
 from antiphon.worker.process_link import open_link
@@ -140,3 +142,32 @@ def test_processes_that_die_together_are_one_crash_of_a_session_that_had_begun_i
     for crash in (12.0, 14.0, 16.0):
         limit.note(crash, begun=False)
     assert limit.exceeded, "one that crashes its process before it has begun does so each time"
+
+
+@pytest.mark.parametrize("setting", [{"load_threshold": 0.0}, {"load_threshold": -1.0}, {"drain_timeout": -1.0}])
+def test_a_setting_that_cannot_be_is_refused_where_it_is_made_and_on_the_command_line(
+    setting: dict[str, float],
+) -> None:
+    (name, value), *_ = setting.items()
+    with pytest.raises(ConfigurationError, match=name):
+        AgentServer(**setting)  # type: ignore[arg-type]
+    words = start.parser("app.py").parse_args([f"--{name.replace('_', '-')}={value}"])
+    with pytest.raises(ConfigurationError, match=name):
+        start.configured(AgentServer(), words)
+
+
+def test_an_agent_name_on_the_command_line_does_not_go_unnoticed_by_a_server_that_has_its_own() -> None:
+    words = start.parser("app.py").parse_args(["--agent-name", "barista"])
+    with pytest.raises(ConfigurationError, match="agent-name"):
+        start.configured(AgentServer(), words)
+
+
+def test_a_calls_files_lie_in_their_folder_whatever_its_job_is_called(tmp_path: Path) -> None:
+    files = CallFiles(tmp_path / "calls", record=True)
+    files.make()
+    for job in ("AJ_x", "../../etc/cron.d/x", "/etc/passwd", "tür\\0", "x" * 256):
+        made = files.options(f"{job}-0123456789abcdef0123456789abcdef", stored=False)
+        assert {*made} == {"report", "record", "log"}
+        for path in map(Path, made.values()):
+            assert path.parent == tmp_path / "calls"
+            path.touch()

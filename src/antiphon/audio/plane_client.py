@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from antiphon.audio import driver
-from antiphon.audio.plane_frames import from_plane, pack
+from antiphon.audio.framing import frame
+from antiphon.audio.plane_frames import from_plane
 from antiphon.audio.seam import AnyFromPlane, AnyToPlane, LineDown, LineError
 from antiphon.errors import AudioError
 
@@ -133,7 +134,7 @@ class PlaneClient(asyncio.Protocol):
         if self._transport is None or not self._outgoing or self._gone.done():
             return
         messages, self._outgoing = self._outgoing, []
-        self._transport.write(pack(messages))
+        self._transport.write(frame(messages))
         if self._transport.get_write_buffer_size() > _MOST_UNSENT:
             self._transport.abort()
 

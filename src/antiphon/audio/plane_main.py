@@ -15,9 +15,9 @@ import socket
 import sys
 
 from antiphon.audio import driver
+from antiphon.audio.framing import frame
 from antiphon.audio.media_host import LINGER, PATIENCE, MediaHost
 from antiphon.audio.plane import Plane
-from antiphon.audio.plane_frames import pack
 from antiphon.audio.plane_server import PlaneServer
 from antiphon.audio.seam import LineError
 from antiphon.errors import AntiphonError
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     except Exception as error:
         hint = error.hint if isinstance(error, AntiphonError) else ""
         text = error.message if isinstance(error, AntiphonError) else f"{type(error).__name__}: {error}"
-        keeper.sendall(pack([LineError(line="", at=driver.now(), error=text, hint=hint, fatal=True)]))
+        keeper.sendall(frame([LineError(line="", at=driver.now(), error=text, hint=hint, fatal=True)]))
         return 1
     gc.collect()
     gc.freeze()

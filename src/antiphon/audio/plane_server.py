@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from antiphon.audio import driver
+from antiphon.audio.framing import frame
 from antiphon.audio.media_host import KEEPER, PATIENCE, Client, MediaHost
-from antiphon.audio.plane_frames import pack, to_plane
+from antiphon.audio.plane_frames import to_plane
 from antiphon.audio.seam import FromPlane, LineError
 from antiphon.errors import AudioError
 
@@ -123,7 +124,7 @@ class PlaneServer:
             farewell = LineError(line="", at=driver.now(), error=error.message, hint=error.hint, fatal=True)
             if not client.unsent:
                 with contextlib.suppress(OSError):
-                    client.link.send(pack([farewell]))
+                    client.link.send(frame([farewell]))
             self._leave(client.number)
             return
         self._host.receive(driver.now(), client.number, messages)
@@ -145,7 +146,7 @@ class PlaneServer:
     def _fill(self, client: _Connection, now: float) -> bool:
         client.batch = self._host.take(client.number)
         if client.batch:
-            client.unsent, client.since = memoryview(pack(client.batch)), now
+            client.unsent, client.since = memoryview(frame(client.batch)), now
         return bool(client.batch)
 
     def _end(self) -> None:

@@ -9,6 +9,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiohttp import ClientError
+
 from antiphon.errors import AntiphonError, ConfigurationError
 from antiphon.worker.server import LiveKitServer
 
@@ -51,9 +53,10 @@ def ask(options: argparse.Namespace, work: Callable[[LiveKitAPI, Any], Awaitable
     try:
         return asyncio.run(run())
     except module.TwirpError as error:
-        known = error.status not in (401, 403)
-        hint = "" if known else "Check LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
-        said = error.message or error.code or f"status {error.status}"
+        said = error.message or f"{error.code} ({error.status})"
+        hint = "" if error.message else "Check LIVEKIT_URL: is a LiveKit server there?"
+        if error.status in (401, 403):
+            hint = "Check LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
         raise LiveKitError(f"The server refused: {said}.", hint=hint) from error
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, ClientError) as error:
         raise LiveKitError(f"{server.url} cannot be reached: {error}.", hint="Check LIVEKIT_URL.") from error

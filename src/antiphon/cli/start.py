@@ -72,6 +72,11 @@ def configured(program: Program, options: argparse.Namespace) -> AgentServer:
     from antiphon.worker.server import AgentServer
 
     if isinstance(program, AgentServer):
+        if options.agent_name:
+            raise ConfigurationError(
+                "--agent-name is for a program that runs a function.",
+                hint="This one has an AgentServer: @server.rtc_session(agent_name=...) names its agents.",
+            )
         server = program
     else:
         server = AgentServer()

@@ -44,8 +44,8 @@ async def serve_as_agent(
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     runtime = default_runtime()
     core = runtime.core
-    agent = AgentProcess(server, livekit, Lane(asyncio.get_running_loop()), socket.socket(fileno=link), files)
-    agent.details = details
+    lane, sock = Lane(asyncio.get_running_loop()), socket.socket(fileno=link)
+    agent = AgentProcess(server, livekit, lane, sock, files, details=details)
     with lines_of_the_log(Screen(sys.stdout)):
         try:
             await across(core, agent.start())

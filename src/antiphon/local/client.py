@@ -17,11 +17,12 @@ import weakref
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from antiphon.audio.framing import frame
 from antiphon.errors import ModelError
 from antiphon.local.hosts import error_of
 from antiphon.local.requests import AnyRequest, Done, Failed, Reply
 from antiphon.local.store import Store
-from antiphon.local.wire import Answer, Ask, Cancel, Welcome, pack, receive, socket_path, to_client
+from antiphon.local.wire import Answer, Ask, Cancel, Welcome, receive, socket_path, to_client
 
 START_TIMEOUT = 20.0
 """Seconds for the model process to listen (it loads no model before it is asked)."""
@@ -46,7 +47,7 @@ class Connection:
         replies = self._waiting[id] = asyncio.Queue()
         finished = False
         try:
-            self._writer.write(pack(Ask(id, request)))
+            self._writer.write(frame(Ask(id, request)))
             if not self.alive:
                 replies.put_nowait(LOST)
             while True:
@@ -60,7 +61,7 @@ class Connection:
         finally:
             del self._waiting[id]
             if not finished and self.alive:
-                self._writer.write(pack(Cancel(id)))
+                self._writer.write(frame(Cancel(id)))
 
     async def _read(self) -> None:
         try:

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import msgspec
 
+from antiphon.audio.framing import frame
 from antiphon.errors import AntiphonError
 from antiphon.local.engine import failure
 from antiphon.local.hosts import Host, InProcessHost
 from antiphon.local.requests import Done
 from antiphon.local.store import Store
-from antiphon.local.wire import Answer, Ask, Cancel, Welcome, pack, receive, socket_path, to_server
+from antiphon.local.wire import Answer, Ask, Cancel, Welcome, receive, socket_path, to_server
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class ModelServer:
             self._farewell.cancel()
         tasks: dict[int, asyncio.Task[None]] = {}
         try:
-            writer.write(pack(Welcome(os.getpid())))
+            writer.write(frame(Welcome(os.getpid())))
             while True:
                 message = to_server.decode(await receive(reader))
                 match message:
@@ -99,11 +100,11 @@ class ModelServer:
         try:
             async with aclosing(self._host.ask(ask.request)) as replies:
                 async for reply in replies:
-                    writer.write(pack(Answer(ask.id, reply)))  # type: ignore[arg-type]
+                    writer.write(frame(Answer(ask.id, reply)))  # type: ignore[arg-type]
                     await writer.drain()
-            writer.write(pack(Answer(ask.id, Done())))
+            writer.write(frame(Answer(ask.id, Done())))
         except AntiphonError as error:
-            writer.write(pack(Answer(ask.id, failure(error))))
+            writer.write(frame(Answer(ask.id, failure(error))))
         except ConnectionError:
             logger.info("a client left before its answer")
 

@@ -1,4 +1,4 @@
-"""Messages between the model process and its clients: length-prefixed msgpack over a Unix socket, and where it is."""
+"""Messages between the model process and its clients: framed, over a Unix socket, and where it is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from antiphon import __version__
+from antiphon.audio.framing import HEAD, length
 from antiphon.local.requests import AnyReply, AnyRequest
 from antiphon.local.store import Store
 
@@ -54,19 +54,10 @@ to_server: msgspec.msgpack.Decoder[ToServer] = msgspec.msgpack.Decoder(ToServer)
 to_client: msgspec.msgpack.Decoder[ToClient] = msgspec.msgpack.Decoder(ToClient)
 
 
-def pack(message: Any) -> bytes:
-    """A message with its length (four bytes, little-endian) in front."""
-    body = msgspec.msgpack.encode(message)
-    return len(body).to_bytes(4, "little") + body
-
-
 async def receive(reader: asyncio.StreamReader) -> bytes:
-    """The next message's body. Raises ``EOFError`` at the end, ``ValueError`` for a length that cannot be."""
+    """The next message's body. Raises ``EOFError`` at the end, ``TooLongError``."""
     try:
-        size = int.from_bytes(await reader.readexactly(4), "little")
-        if size > LONGEST_MESSAGE:
-            raise ValueError(f"a message of {size} bytes")
-        return await reader.readexactly(size)
+        return await reader.readexactly(length(await reader.readexactly(HEAD), LONGEST_MESSAGE))
     except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise EOFError from error
 

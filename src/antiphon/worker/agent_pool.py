@@ -189,12 +189,14 @@ class AgentPool:
     # --- the end -------------------------------------------------------------------------------------------------------
 
     async def aclose(self) -> None:
-        """Let all end, at most ``EXIT_WITHIN`` seconds; then they are killed."""
+        """Let all end, at most ``EXIT_WITHIN`` seconds; then they are killed. One that still gets ready is killed at once."""
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
         for child in self.children:
             child.retire()
+            if not child.ready:
+                child.kill("the worker ends")
         await self._until_empty(EXIT_WITHIN)
         for child in self.children:
             child.kill("it did not exit")

@@ -42,14 +42,20 @@ MEDIA_LOST = 70
 
 
 class AgentProcess:
-    """``user``: the lane of the entrypoints. ``sock``: this end of the link to the supervisor."""
+    """``user``: the lane of the entrypoints. ``sock``: this end of the link to the supervisor. ``details``: callers' pages are told of errors as
+    they are."""
 
     def __init__(
-        self, server: AgentServer, livekit: LiveKitServer | None, user: Lane, sock: socket.socket, files: CallFiles
+        self,
+        server: AgentServer,
+        livekit: LiveKitServer | None,
+        user: Lane,
+        sock: socket.socket,
+        files: CallFiles,
+        *,
+        details: bool = False,
     ) -> None:
-        self.server, self.livekit, self.user = server, livekit, user
-        self.details = False
-        """Callers' pages are told of errors as they are."""
+        self.server, self.livekit, self.user, self.details = server, livekit, user, details
         self.calls: dict[str, AgentCall] = {}
         self.meter = LoadMeter()
         self._core = default_runtime().core

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import msgspec
 
 from antiphon.errors import ConfigurationError
 from antiphon.models.store import SessionStore
+
+LONGEST_NAME = 200
 
 
 class CallFiles:
@@ -33,7 +36,7 @@ class CallFiles:
         """For the ``JobContext``. ``stored``: its log goes to a store; ``write_log`` copies it."""
         if self._folder is None:
             return {}
-        stem = self._folder / session
+        stem = self._folder / _name(session)
         made: dict[str, Any] = {"report": f"{stem}.json"}
         if self._record:
             made["record"] = f"{stem}.wav"
@@ -47,8 +50,13 @@ class CallFiles:
             return
         stored = await store.read(session)
         lines = [stored.header, *stored.entries]
-        path = self._folder / f"{session}.jsonl"
+        path = self._folder / f"{_name(session)}.jsonl"
         await asyncio.get_running_loop().run_in_executor(None, _write, path, lines)
+
+
+def _name(session: str) -> str:
+    """A file's name and nothing else, whatever a dispatcher calls its jobs: a session's own part is at the end."""
+    return re.sub(r"[^\w.-]", "_", session, flags=re.ASCII)[-LONGEST_NAME:]
 
 
 def _write(path: Path, lines: list[Any]) -> None:

@@ -54,21 +54,22 @@ class HandOvers:
     async def to_another_worker(self) -> None:
         """Where another worker of this machine keeps its sessions in the same store and takes jobs: leave it those that are
         stored."""
-        store = self._supervisor.server.store_key
-        own = self._supervisor.folder / CONTROL
-        for path in _others(own) if store else ():
+        self._heir = await self._find_heir(self._supervisor.server.store_key)
+        if self._heir is not None:
+            for job in list(self._supervisor.jobs.values()):
+                self._ask(job)
+
+    async def _find_heir(self, store: str) -> Path | None:
+        for path in _others(self._supervisor.folder / CONTROL) if store else ():
             try:
                 answer = await ask_worker(path, Ask())
             except AntiphonError as error:
                 logger.info("%s", error)
                 continue
             if answer is not None and answer.store == store and answer.open:
-                self._heir = path
-                break
-        if self._heir is not None:
-            logger.info("calls are handed over to %s", answer.worker if answer is not None else "")
-            for job in list(self._supervisor.jobs.values()):
-                self._ask(job)
+                logger.info("calls are handed over to %s", answer.worker)
+                return path
+        return None
 
     def _ask(self, job: JobRecord) -> None:
         if job.durable and job.running and job.child is not None and not job.ending:

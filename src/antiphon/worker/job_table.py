@@ -31,6 +31,7 @@ CRASH_LOOP = "crash loop"
 
 REJOINING = 20.0
 """Seconds from a new line on in which the old one's participant may still be seen to leave."""
+
 LINE_LOST = "line lost"
 """Why one ended whose caller cannot be reached any more."""
 

@@ -10,13 +10,11 @@ import asyncio
 import ipaddress
 import logging
 import random
-import re
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
 import aiohttp
-from yarl import URL
 
 from antiphon import __version__
 from antiphon.errors import ConfigurationError
@@ -24,6 +22,7 @@ from antiphon.worker import agent_protocol as proto
 from antiphon.worker.engine import JobStatus, Refusal, Worker, WorkerPermissions
 from antiphon.worker.offers import Offers
 from antiphon.worker.room_token import sign
+from antiphon.worker.server_address import server_address
 
 logger = logging.getLogger("antiphon")
 
@@ -61,7 +60,7 @@ class LiveKitEngine:
         self.agent_name = agent_name
         self.worker_id = ""
         """As the server calls this worker; empty while it is not registered."""
-        self._worker, self._url, self._key, self._secret = worker, _base(url), key, secret
+        self._worker, self._url, self._key, self._secret = worker, server_address(url), key, secret
         self._permissions, self._jitter = permissions or WorkerPermissions(), jitter
         self._instance = uuid.uuid4().hex
         self._out: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(MOST_WAITING)
@@ -232,31 +231,6 @@ class LiveKitEngine:
                 self._offers.terminated(job)
             case _:
                 return
-
-
-def _base(url: str) -> URL:
-    """The server's address by http(s). Raises ``ConfigurationError``."""
-    try:
-        made = URL(url)
-        known = made.scheme in ("ws", "wss", "http", "https") and bool(made.host)
-    except ValueError:
-        known = False
-    if not known:
-        raise ConfigurationError(
-            f"{_shown(url)!r} is not the address of a LiveKit server.",
-            hint="Write LIVEKIT_URL=wss://HOST or ws://127.0.0.1:7880.",
-        )
-    if made.user or made.password:
-        raise ConfigurationError(
-            f"There is a user or password in the address {_shown(url)!r}: a LiveKit server knows none.",
-            hint="Write LIVEKIT_URL=wss://HOST, and the key as LIVEKIT_API_KEY and LIVEKIT_API_SECRET.",
-        )
-    return made.with_scheme({"ws": "http", "wss": "https"}.get(made.scheme, made.scheme)).with_query(None)
-
-
-def _shown(url: str) -> str:
-    """Without what may be a password."""
-    return re.sub(r"^.*@", "...@", url).partition("?")[0]
 
 
 def _here(host: str) -> bool:

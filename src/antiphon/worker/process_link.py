@@ -1,4 +1,4 @@
-"""A socket pair between two processes of a worker: messages as msgpack, each behind its length. Belongs to one loop.
+"""A socket pair between two processes of a worker: framed messages. Belongs to one loop.
 
 What is no message of the other side's ends the link: nobody can go on after it.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
+
+from antiphon.audio.framing import TooLongError, Unframer, frame
 
 logger = logging.getLogger("antiphon")
 
@@ -20,13 +21,6 @@ MOST_BYTES = 16 * 1024 * 1024
 """Of one message."""
 
 T = TypeVar("T")
-_encoder = msgspec.msgpack.Encoder()
-
-
-def pack(message: msgspec.Struct) -> bytes:
-    """One message, ready to be written."""
-    body = _encoder.encode(message)
-    return struct.pack("<I", len(body)) + body
 
 
 class ProcessLink(asyncio.Protocol, Generic[T]):
@@ -37,13 +31,13 @@ class ProcessLink(asyncio.Protocol, Generic[T]):
         self._decoder = msgspec.msgpack.Decoder(reads)
         self._take, self._lost = take, lost
         self._transport: asyncio.Transport | None = None
-        self._bytes = bytearray()
+        self._frames = Unframer(MOST_BYTES)
         self.open = False
 
     def send(self, message: msgspec.Struct) -> None:
         """Never blocks; dropped when the other end is gone."""
         if self.open and self._transport is not None:
-            self._transport.write(pack(message))
+            self._transport.write(frame(message))
 
     def close(self) -> None:
         """Send what waits, then close."""
@@ -57,22 +51,15 @@ class ProcessLink(asyncio.Protocol, Generic[T]):
         self.open = True
 
     def data_received(self, data: bytes) -> None:
-        self._bytes += data
-        while len(self._bytes) >= 4:
-            (size,) = struct.unpack_from("<I", self._bytes)
-            if size > MOST_BYTES:
-                self._broken(f"{size} bytes at once")
-                return
-            if len(self._bytes) - 4 < size:
-                return
-            body = bytes(self._bytes[4 : 4 + size])
-            del self._bytes[: 4 + size]
-            try:
-                message: T = self._decoder.decode(body)
-            except msgspec.MsgspecError as error:
-                self._broken(str(error))
-                return
+        for message in self._messages(data):
             self._take(message)
+
+    def _messages(self, data: bytes) -> Iterator[T]:
+        try:
+            for body in self._frames.feed(data):
+                yield self._decoder.decode(body)
+        except (msgspec.MsgspecError, TooLongError) as error:
+            self._broken(str(error))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False

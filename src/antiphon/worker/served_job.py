@@ -20,7 +20,7 @@ logger = logging.getLogger("antiphon")
 
 class ServedJob:
     """``failed``: told of an entrypoint that raised or started no session; ``gone``: told, once and at last, when nothing of it
-    runs any more, why it ended.    Both on the user's lane."""
+    runs any more, why it ended. Both on the user's lane."""
 
     def __init__(
         self,
@@ -52,6 +52,11 @@ class ServedJob:
             self._reason = await context.wait_closed() or self._reason
         except asyncio.CancelledError:
             pass
+        except SessionClosedError as error:  # the caller may be gone before the entrypoint has said a word
+            if context.session is None or not context.session.close_reason:
+                self._failed(error)
+            else:
+                self._reason = context.session.close_reason
         except Exception as error:
             self._failed(error)
         finally:
@@ -109,4 +114,4 @@ class ServedJob:
                 session.shutdown(drain=True, reason=reason)
                 return
         self._cancelled = True
-        task.cancel()
+        asyncio.get_running_loop().call_soon(task.cancel)  # a task that never ran would not tell of its end

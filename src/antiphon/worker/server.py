@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any, Literal
 
 import msgspec
@@ -55,6 +56,7 @@ class LiveKitServer(msgspec.Struct, frozen=True):
                 f"The LiveKit server is not known: {', '.join(missing)} is not set.",
                 hint="Set LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET; without a server: dev.",
             )
+        import_module("antiphon.worker.server_address").server_address(made["LIVEKIT_URL"])
         return cls(*made.values())
 
 
@@ -116,6 +118,15 @@ class AgentServer:
         for name, value in least.items():
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name} is less than 1.", hint="Leave it out, or allow one at least.")
+        if not self.load_threshold > 0:
+            raise ConfigurationError(
+                f"load_threshold={self.load_threshold:g} would take no call.",
+                hint="0.8 is the default, 1 a full machine.",
+            )
+        if not self.drain_timeout >= 0:
+            raise ConfigurationError(
+                f"drain_timeout={self.drain_timeout:g} is less than 0.", hint="Seconds; 0 ends the calls at once."
+            )
         if self.isolation not in ("shared", "process"):
             raise ConfigurationError(
                 f"There is no isolation {self.isolation!r}.", hint="It is 'shared' (many calls a process) or 'process'."

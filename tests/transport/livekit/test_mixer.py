@@ -50,6 +50,8 @@ def test_the_log_says_who_spoke_most() -> None:
     log.add("anna", 0.0, 1.0)
     log.add("ben", 1.0, 1.4)
     assert (log.who(0.0, 1.4), log.who(0.9, 1.4), log.who(2.0, 3.0)) == ("anna", "ben", "")
+    assert log.who(1.5, 1.6) == "ben", "the rest of what ben says is not told yet"
+    assert SpeakerLog().who(0.0, 1.0) == ""
     for n in range(3000):
         log.add("carl", 10.0 + n, 11.0 + n)
     assert log.who(3000.0, 3005.0) == "carl" and len(log._stretches) <= 1024

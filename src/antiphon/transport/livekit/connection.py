@@ -137,7 +137,8 @@ class RoomConnection:
         self._sid = await room.sid
         self._say_who_is_here(room)
         self._check_permissions()
-        self.ears.begin()
+        if not self._reconnecting:
+            self.ears.begin()
 
     def say_again(self) -> None:
         """Somebody new listens: how things stand. Before the room is joined there is nothing to say; joining says it."""
@@ -307,6 +308,10 @@ class RoomConnection:
     def _reconnects(self, lost: bool) -> None:
         self._reconnecting = lost
         self._tell(Connection("lost" if lost else "back"))
+        if lost:
+            self.ears.pause()
+        elif self._sid:
+            self.ears.begin()
 
     def _disconnected(self, reason: int) -> None:
         if self.closing:

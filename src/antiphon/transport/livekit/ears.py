@@ -25,7 +25,7 @@ from antiphon.transport.livekit.room_use import RoomUse
 from antiphon.transport.livekit.voice import Voice
 
 TOLD_EVERY = 0.2
-"""Seconds of one speaker after which it is told, in the middle of the speech."""
+"""Seconds of one speaker after which it is told again, in the middle of the speech."""
 
 
 class RoomEars:
@@ -45,7 +45,7 @@ class RoomEars:
         self.use = use
         self.recordings = Recordings()
         self.open = False
-        """The room is joined: those who are there may be linked."""
+        """The room is joined and connected: those who are there may be linked."""
         self._thread, self._people = thread, people
         self._tell, self._hear, self._event = tell, hear, event
         self._voices: dict[str, tuple[Voice, asyncio.Task[None]]] = {}
@@ -64,9 +64,13 @@ class RoomEars:
     # --- whom -------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """The room is joined."""
+        """The room is joined, or connected again."""
         self.open = True
         self._look()
+
+    def pause(self) -> None:
+        """The connection is lost: whose sound is asked for now would not come, since the SDK drops what it cannot send."""
+        self.open = False
 
     def apply(self, use: RoomUse) -> None:
         """What the session wants now. Who does not fit is heard no more."""
@@ -221,13 +225,18 @@ class RoomEars:
             self._speaks(speaker, frame.at, frame.at + frame.duration)
 
     def _speaks(self, speaker: str, since: float, until: float) -> None:
-        who, began, last = self._speaking
-        if who and (speaker != who or last - began >= TOLD_EVERY):
-            self._tell(Spoke(who, began, last))
-            began = since
-        if speaker != who:
-            began = since
-        self._speaking = (speaker, began, until)
+        """Somebody (empty: nobody) is the loudest. Who begins is told at once: a short word may be final before anything else is."""
+        who, told, last = self._speaking
+        changes = speaker != who
+        if who and last > told and (changes or last - told >= TOLD_EVERY):
+            self._tell(Spoke(who, told, last))
+            told = last
+        if changes:
+            told = since
+            if speaker:
+                self._tell(Spoke(speaker, since, until))
+                told = until
+        self._speaking = (speaker, told, until)
 
     def close(self) -> None:
         """The room is left."""

@@ -20,6 +20,8 @@ WAIT = 4
 """Slots that the mix waits for a late voice."""
 DRIFT = 5
 """Slots that a voice may be away from its clock before it is put right."""
+JUST_BEFORE = 0.3
+"""Seconds."""
 AUDIBLE = -45.0
 """dBFS below which nobody speaks."""
 
@@ -96,10 +98,13 @@ class SpeakerLog:
             del self._stretches[:512]
 
     def who(self, since: float, until: float) -> str:
-        """Who spoke most between these times; empty: nobody did."""
+        """Who spoke most between these times, or just before them: of somebody who goes on the rest may not be told yet. Empty: nobody."""
         spoken: dict[str, float] = {}
         for identity, begin, end in self._stretches:
             overlap = min(end, until) - max(begin, since)
             if overlap > 0:
                 spoken[identity] = spoken.get(identity, 0.0) + overlap
-        return max(spoken, key=lambda who: spoken[who], default="")
+        if spoken:
+            return max(spoken, key=lambda who: spoken[who])
+        identity, _, end = max(self._stretches, key=lambda stretch: stretch[2], default=("", 0.0, 0.0))
+        return identity if 0 <= since - end <= JUST_BEFORE else ""

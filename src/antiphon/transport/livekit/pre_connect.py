@@ -1,7 +1,7 @@
 """What a client recorded before it was connected: a byte stream of LiveKit's clients, made the beginning of its track.
 
-Mobile clients send 16-bit PCM, interleaved, browsers a WebM file with Opus; three attributes come with it. When the recording ended is not said, so where the live track
-repeats its end is found by comparing the two.
+Mobile clients send 16-bit PCM, interleaved, browsers a WebM file with Opus; three attributes come with it. When the recording
+ended is not said, so where the live track repeats its end is found by comparing the two.
 """
 
 from __future__ import annotations

@@ -1,0 +1,61 @@
+"""One job's end, whenever it comes: it is told of once, with its reason, and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from antiphon import Agent, AgentSession, JobContext, SessionClosedError
+from antiphon.testing.llm import ScriptedLLM
+from antiphon.testing.loop import run
+from antiphon.worker.served_job import ServedJob
+
+
+class SlowLLM(ScriptedLLM):
+    """Needs a second until it is loaded."""
+
+    async def prewarm(self) -> None:
+        await asyncio.sleep(1.0)
+
+
+async def greets(ctx: JobContext) -> None:
+    session: AgentSession[Any] = AgentSession(stt=None, llm=SlowLLM("Hello."), tts=None, turn_detector=None)
+    await session.start(Agent(instructions="Be kind."), ctx)
+    session.say("Welcome!")
+
+
+@pytest.mark.parametrize("drain", [True, False])
+@pytest.mark.parametrize("after", [-1.0, 0.0, 0.5, 3.0], ids=["unbegun", "begun", "loading", "running"])
+def test_a_job_that_is_ended_tells_so_once_and_has_not_failed(after: float, drain: bool) -> None:
+    failed: list[Exception] = []
+    gone: list[str] = []
+
+    async def main() -> None:
+        job = ServedJob(JobContext(user_loop="shared"), greets, failed=failed.append, gone=gone.append)
+        job.begin()
+        if after >= 0:
+            await asyncio.sleep(after)
+        job.end("shutdown", drain)
+        await asyncio.sleep(40)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main())
+    assert (gone, failed) == (["shutdown"], [])
+
+
+def test_an_entrypoint_that_speaks_before_its_session_runs_has_failed() -> None:
+    failed: list[Exception] = []
+    gone: list[str] = []
+
+    async def wrong(ctx: JobContext) -> None:
+        session: AgentSession[Any] = AgentSession(stt=None, llm=ScriptedLLM("Hello."), tts=None, turn_detector=None)
+        session.say("Welcome!")
+
+    async def main() -> None:
+        ServedJob(JobContext(user_loop="shared"), wrong, failed=failed.append, gone=gone.append).begin()
+        await asyncio.sleep(1)
+
+    run(main())
+    assert gone == ["error"] and isinstance(failed[0], SessionClosedError)
