@@ -76,6 +76,19 @@ def test_a_call_id_that_comes_twice_is_not_run_twice() -> None:
     assert call.facts(ft.ToolResult)[0].call_id == "c0~2"
 
 
+def test_an_answer_that_numbers_its_calls_anew_makes_new_calls() -> None:
+    call = Call()
+    for _ in range(3):
+        asked(call, {}, {"call_id": "c0"})
+        for run in call.all(fx.RunTool)[-1:]:
+            call.send(ev.ToolReturned(op=run.op, output="done"))
+            call.speaks(call.last(fx.StartReply).op, "It is done.")
+            call.hears(call.last(fx.StartReply).speech, 36_000, settle="end")
+    assert [run.call_id for run in call.all(fx.RunTool)] == ["c0", "c0~3", "c0~5"]
+    refused = [fact.call_id for fact in call.facts(ft.ToolResult) if fact.is_error]
+    assert refused == ["c0~2", "c0~4", "c0~6"] and len({run.key for run in call.all(fx.RunTool)}) == 3
+
+
 def test_reads_may_run_in_a_guess_and_writes_may_not() -> None:
     call = Call()
     call.says("is it free")

@@ -45,6 +45,24 @@ def test_a_job_that_is_ended_tells_so_once_and_has_not_failed(after: float, drai
     assert (gone, failed) == (["shutdown"], [])
 
 
+def test_a_job_that_is_ended_while_its_session_closes_ended_for_the_sessions_reason() -> None:
+    """A LiveKit server ends the job of an agent that leaves because its caller has left."""
+    gone: list[str] = []
+
+    async def main() -> None:
+        context = JobContext(user_loop="shared")
+        job = ServedJob(context, greets, failed=lambda error: None, gone=gone.append)
+        job.begin()
+        await asyncio.sleep(3.0)
+        assert context.session is not None
+        context.session.shutdown(drain=False, reason="participant_disconnected")
+        job.end("job_terminated")
+        await asyncio.sleep(40)
+
+    run(main())
+    assert gone == ["participant_disconnected"]
+
+
 def test_an_entrypoint_that_speaks_before_its_session_runs_has_failed() -> None:
     failed: list[Exception] = []
     gone: list[str] = []

@@ -156,6 +156,12 @@ def test_a_setting_that_cannot_be_is_refused_where_it_is_made_and_on_the_command
         start.configured(AgentServer(), words)
 
 
+def test_sessions_that_have_ended_are_kept_for_some_time_or_for_ever() -> None:
+    assert (AgentServer().keep_ended, AgentServer(keep_ended=None).keep_ended) == (30 * 86_400, None)
+    with pytest.raises(ConfigurationError, match="keep_ended"):
+        AgentServer(keep_ended=-1.0)
+
+
 def test_an_agent_name_on_the_command_line_does_not_go_unnoticed_by_a_server_that_has_its_own() -> None:
     words = start.parser("app.py").parse_args(["--agent-name", "barista"])
     with pytest.raises(ConfigurationError, match="agent-name"):

@@ -32,7 +32,7 @@ def folded(facts: Iterable[ft.AnyFact]) -> KernelState:
         state.conversation.apply(fact)
         state.now = max(state.now, fact.at)
     state.reply.turn, state.reply.unanswered = state.turn.count, waits > 0
-    state.tools.seen = dict.fromkeys(intents, 1)
+    state.tools.seen = dict.fromkeys(intents, 0)
     for call_id in state.conversation.open_calls:
         _open(state, *intents[call_id])
     if state.conversation.ended:

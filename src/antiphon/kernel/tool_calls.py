@@ -49,14 +49,17 @@ def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> 
     if reply is None or reply.tool_steps >= view.policy.max_tool_steps:
         return  # a step that was offered no tools cannot call any
     state.made += 1
-    count = state.seen[event.call_id] = state.seen.get(event.call_id, 0) + 1
     run = state.runs[state.made] = ToolRun(
         state.made, event.call_id, event.name, event.arguments, event.effect, event.retry, event.cancellable,
         event.problem, reply.speech, event.timeout, event.on_duplicate, by=reply.agent, extra=event.extra,
     )  # fmt: skip
-    if count > 1:
-        run.call_id = f"{event.call_id}~{count}"
+    before = state.seen.get(event.call_id)
+    if before == event.op[1]:
         run.problem = DUPLICATE
+    if before is not None:
+        run.call_id = _another(event.call_id, state)
+        state.seen[run.call_id] = event.op[1]
+    state.seen[event.call_id] = event.op[1]
     if reply.phase == "speculating":
         if reply.speech not in state.speculative:
             state.speculative.append(reply.speech)
@@ -64,6 +67,14 @@ def on_call(state: ToolsState, event: ToolCall, view: KernelState, out: Out) -> 
             start(run, view, out)
     else:
         _proceed(state, run, view, out)
+
+
+def _another(call_id: str, state: ToolsState) -> str:
+    """An id like this one that was not seen: some models number the calls of each answer anew."""
+    count = 2
+    while f"{call_id}~{count}" in state.seen:
+        count += 1
+    return f"{call_id}~{count}"
 
 
 def _proceed(state: ToolsState, run: ToolRun, view: KernelState, out: Out) -> None:

@@ -104,8 +104,8 @@ class ToolRun(msgspec.Struct):
 
 
 class ToolsState(msgspec.Struct):
-    """``runs``: calls of open batches and detached ones. ``closed``: steps that ask for no more. ``seen``: how often each
-    call id came."""
+    """``runs``: calls of open batches and detached ones. ``closed``: steps that ask for no more. ``seen``: call ids, and the number
+    of the op that each came from."""
 
     runs: dict[int, ToolRun] = {}
     made: int = 0

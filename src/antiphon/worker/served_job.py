@@ -76,6 +76,9 @@ class ServedJob:
             await self.context.wait_written()
         except Exception:
             logger.exception("call %s did not close cleanly", self.context.id)
+        session = self.context.session
+        if session is not None and session.close_reason:  # it may have been closing when this job was to end
+            self._reason = session.close_reason
         self._tell_gone(self._reason)
 
     def leave(self, within: float) -> None:

@@ -16,6 +16,7 @@ from antiphon.worker.store_choice import StoreChoice, check_store, store_file
 
 OnRequest = Callable[[JobOffer], Acceptance | Refusal | Awaitable[Acceptance | Refusal | None] | None]
 DRAIN_WITHIN = 3600.0
+KEEP_ENDED = 30 * 86_400.0
 HANG_TIMEOUT = 5.0
 MIN_HANG_TIMEOUT = 2.0
 LEASE_BEYOND_HANG = 3.0
@@ -66,7 +67,8 @@ class AgentServer:
     ``max_sessions``: calls at once in one agent process. ``processes``: agent processes at most (default: one for each core; with
     ``isolation="process"``: ``max_sessions``). ``isolation``: ``shared``, many calls in a process, or ``process``, each in one of its own,
     of which ``idle_processes`` wait for the next calls. ``store``: where sessions are kept, so that another process goes on with the calls of
-    one that dies: ``"sqlite:///calls.db"``, a path, a ``SessionStore``. ``memory_limit``: MB of an agent process; with more it is
+    one that dies: ``"sqlite:///calls.db"``, a path, a ``SessionStore``. ``keep_ended``: seconds that it keeps those that have ended (``None``:
+    for ever). ``memory_limit``: MB of an agent process; with more it is
     ended. ``hang_timeout``: seconds without a sign of life after which it is. ``load_threshold``: from this load on no further call is taken.
     ``sessions_per_media_process``: calls whose sound shares a process, before another one is started.
     ``drain_timeout``: seconds that calls have to end by themselves when the worker is stopped. ``plane``: sound in a ``process`` of its own
@@ -85,6 +87,7 @@ class AgentServer:
         idle_processes: int = 1,
         sessions_per_media_process: int = 10,
         store: StoreChoice | None = None,
+        keep_ended: float | None = KEEP_ENDED,
         memory_limit: float | None = None,
         hang_timeout: float = HANG_TIMEOUT,
         load_threshold: float = 0.8,
@@ -96,7 +99,8 @@ class AgentServer:
         self.max_sessions, self.isolation, self.idle_processes = max_sessions, isolation, idle_processes
         self.most_processes = processes
         self.sessions_per_media_process = sessions_per_media_process
-        self.store, self.memory_limit, self.hang_timeout = store, memory_limit, hang_timeout
+        self.store, self.keep_ended = store, keep_ended
+        self.memory_limit, self.hang_timeout = memory_limit, hang_timeout
         self.load_threshold, self.drain_timeout = load_threshold, drain_timeout
         self.plane, self.on_request = plane, on_request
         self.permissions = permissions or WorkerPermissions()
@@ -126,6 +130,10 @@ class AgentServer:
         if not self.drain_timeout >= 0:
             raise ConfigurationError(
                 f"drain_timeout={self.drain_timeout:g} is less than 0.", hint="Seconds; 0 ends the calls at once."
+            )
+        if self.keep_ended is not None and not self.keep_ended >= 0:
+            raise ConfigurationError(
+                f"keep_ended={self.keep_ended:g} is less than 0.", hint="Seconds; None keeps ended sessions for ever."
             )
         if self.isolation not in ("shared", "process"):
             raise ConfigurationError(

@@ -25,6 +25,7 @@ from antiphon.worker.job_table import SHUTDOWN, JobTable, Progress
 from antiphon.worker.media_keeper import MediaKeeper
 from antiphon.worker.orphan_scan import OrphanScan
 from antiphon.worker.registration import Registration
+from antiphon.worker.retention import forget_ended
 from antiphon.worker.server import AgentServer
 from antiphon.worker.store_choice import open_store
 from antiphon.worker.watchdog import LOOK_EVERY, Watchdog
@@ -98,6 +99,8 @@ class Supervisor:
         if self.table.store is not None:
             self.orphans = OrphanScan(self, self.table.store)
             self._spawn(self.orphans.run())
+            if self.server.keep_ended is not None:
+                self._spawn(forget_ended(self.table.store, self.server.keep_ended))
         self.changed()
 
     async def drain(self) -> None:
