@@ -17,7 +17,7 @@ from antiphon.transport.livekit.room_use import RoomUse
 
 
 class Me:
-    """Publishing takes 0.1 s. ``tracks``: what others hear."""
+    """Publishing takes 0.1 s. ``tracks``: what others hear. ``taken``: a client takes it."""
 
     identity = "agent"
     permissions = SimpleNamespace(can_publish=True, can_publish_data=True, can_subscribe=True, hidden=False)
@@ -25,12 +25,13 @@ class Me:
     def __init__(self) -> None:
         self.tracks: list[str] = []
         self.made = 0
+        self.taken = asyncio.Event()
 
     async def publish_track(self, track: Any, options: Any) -> Any:
         await asyncio.sleep(0.1)
         self.made += 1
         self.tracks.append(f"TR_{self.made}")
-        return SimpleNamespace(sid=self.tracks[-1])
+        return SimpleNamespace(sid=self.tracks[-1], wait_for_subscription=self.taken.wait)
 
     async def unpublish_track(self, sid: str) -> None:
         self.tracks.remove(sid)
@@ -87,11 +88,12 @@ def sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "participant_of", lambda who: Participant(identity=who.identity))
 
 
-def connected_by(told: list[Any], use: RoomUse | None) -> RoomConnection:
+def connected_by(told: list[Any], use: RoomUse | None, events: list[Any] | None = None) -> RoomConnection:
+    event = print if events is None else events.append
     loop = asyncio.get_running_loop()
     thread: Any = SimpleNamespace(loop=loop, spawn=loop.create_task)
     options = LiveKitOptions("ws://room", "token", use=use)
-    return RoomConnection(thread, options, tell=told.append, hear=lambda frame: None, event=lambda event: None)
+    return RoomConnection(thread, options, tell=told.append, hear=lambda frame: None, event=event)
 
 
 @pytest.mark.parametrize(("uses", "heard"), [((True,), 1), ((False,), 0), ((False, True), 1), ((True, False), 0)])
@@ -128,5 +130,22 @@ def test_a_caller_who_comes_while_the_connection_is_lost_is_asked_for_when_it_is
         assert track.asked == []
         room.handlers["reconnected"]()
         assert track.asked == [True] and connection.ears.linked == "caller"
+
+    asyncio.run(main())
+
+
+def test_the_call_begins_when_the_caller_hears_the_agent(sdk: None) -> None:
+    async def main() -> None:
+        events: list[Any] = []
+        connection = connected_by([], RoomUse(), events)
+        joining = asyncio.get_running_loop().create_task(connection.run(lambda room: None))
+        await asyncio.sleep(0.05)
+        room: Any = connection.room
+        room.remote_participants["caller"] = SimpleNamespace(identity="caller", kind=0, track_publications={})
+        await joining
+        assert connection.ears.linked == "caller" and events == []
+        room.local_participant.taken.set()
+        await asyncio.sleep(0.01)
+        assert [event.kind for event in events] == ["up"]
 
     asyncio.run(main())

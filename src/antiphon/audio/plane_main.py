@@ -9,6 +9,8 @@ left to the others: whoever drains needs its lines to the last.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import gc
 import signal
 import socket
@@ -40,10 +42,17 @@ def main(arguments: list[str]) -> int:
         return 1
     gc.collect()
     gc.freeze()
+    _give_back()
     driver.raise_priority()
     driver.raise_group_priority()
     server.run()
     return 0
+
+
+def _give_back() -> None:
+    """What loading the model took for a while goes back to the system, where the C library keeps it (glibc: 5 MB)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _read(arguments: list[str]) -> argparse.Namespace:

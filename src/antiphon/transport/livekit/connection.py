@@ -31,6 +31,7 @@ from antiphon.transport.livekit.messages import (
     Refused,
     RoomChanged,
 )
+from antiphon.transport.livekit.opening import Opening
 from antiphon.transport.livekit.people import CERTAIN, participant_of, reason_of
 from antiphon.transport.livekit.rights import NO_DATA, refusal
 from antiphon.transport.livekit.room_thread import RoomThread
@@ -88,12 +89,16 @@ class RoomConnection:
         self._reconnecting = False
         self.options = options
         self._thread = thread
-        self._tell, self._event = tell, event
+        self._tell = tell
+        self.event = Opening(event)
         self._decided = options.use is not None
-        self.ears = RoomEars(thread, options.use or RoomUse(), people=self._people, tell=tell, hear=hear, event=event)
+        self.ears = RoomEars(
+            thread, options.use or RoomUse(), people=self._people, tell=tell, hear=hear, event=self.event
+        )
         self._sound: deque[bytes] = deque(maxlen=MOST_FRAMES)
         self._more = asyncio.Event()
         self._pumping: asyncio.Task[None] | None = None
+        self._taken: asyncio.Task[None] | None = None
         self._may_send = True
         self._voicing = asyncio.Lock()
 
@@ -176,8 +181,8 @@ class RoomConnection:
             before, speaks = self.own_track, self.use.speaks
             if before and not speaks:
                 self.own_track = ""
-                if self._pumping is not None:
-                    self._pumping.cancel()
+                self._stop_voice()
+                self.event.wait_no_more()
                 await room.local_participant.unpublish_track(before)
             elif not before and speaks and room.local_participant.permissions.can_publish:
                 await self._publish(room)
@@ -192,7 +197,7 @@ class RoomConnection:
         may = room.local_participant.permissions
         self.failure = refusal(may, self.use)
         if self.failure is None and self._may_send and not may.can_publish_data:
-            self._event(LegEvent("error", NO_DATA))
+            self.event(LegEvent("error", NO_DATA))
         self._may_send = may.can_publish_data
 
     async def _publish(self, room: rtc.Room) -> None:
@@ -202,6 +207,12 @@ class RoomConnection:
         publication = await room.local_participant.publish_track(track, options)
         self.own_track = publication.sid
         self._pumping = self._thread.spawn(self._pump(source))
+        self._taken = self._thread.spawn(self.event.wait(publication))
+
+    def _stop_voice(self) -> None:
+        for task in (self._pumping, self._taken):
+            if task is not None:
+                task.cancel()
 
     def close(self) -> None:
         """Leave the room. Callable once, in the room thread."""
@@ -211,8 +222,7 @@ class RoomConnection:
 
     async def _disconnect(self) -> None:
         self.ears.close()
-        if self._pumping is not None:
-            self._pumping.cancel()
+        self._stop_voice()
         if self.room is not None:
             await self.room.disconnect()
 
@@ -294,7 +304,7 @@ class RoomConnection:
 
     def _key(self, key: rtc.SipDTMF) -> None:
         if key.participant is None or self.ears.talks_with(key.participant.identity):
-            self._event(LegEvent("dtmf", key.digit))
+            self.event(LegEvent("dtmf", key.digit))
 
     def _published(self, sid: str) -> None:
         """After a connection that was made anew, the voice has another name."""
@@ -318,7 +328,7 @@ class RoomConnection:
             return
         word = reason_of(reason)
         self._end(word)
-        self._event(LegEvent("down", word, certain=word in CERTAIN))
+        self.event(LegEvent("down", word, certain=word in CERTAIN))
 
 
 def _metadata(text: str) -> str:

@@ -160,7 +160,7 @@ class LiveKitLeg:
         connection = RoomConnection(
             thread, options, tell=self._tell, hear=self._heard.append, event=self._events.append
         )
-        receiver = RoomReceiver(thread, connection, self._tell, self._events.append)
+        receiver = RoomReceiver(thread, connection, self._tell, connection.event)
         self._sender = RoomSender(thread, connection, receiver, self._tell)
         self._connection = connection
         thread.spawn(connection.run(receiver.begin))
