@@ -116,15 +116,17 @@ def test_a_call_may_outlast_its_caller_and_serves_the_next(livekit: LiveKitProce
         first, second = RoomCaller(livekit.url, room, "first"), RoomCaller(livekit.url, room, "second")
         await first.join(microphone=False)
         async with agent_in(livekit, room) as ctx:
-            live = session("One.")
+            live = session("One.", "Two.")
             await live.start(Agent(instructions="Count."), ctx, room_options=RoomOptions(close_on_disconnect=False))
-            await first.until(lambda: "listening" in first.states)
+            await until(lambda: ctx.room.linked == "first")
+            await first.room.local_participant.send_text("Hello", topic="lk.chat")
+            await first.until(lambda: "One." in first.caption_of("agent"))
             await first.leave()
             await until(lambda: ctx.room.linked == "")
             await second.join(microphone=False)
             await until(lambda: ctx.room.linked == "second")
             await second.room.local_participant.send_text("Hello", topic="lk.chat")
-            await second.until(lambda: "One." in second.caption_of("agent"))
+            await second.until(lambda: "Two." in second.caption_of("agent"))
             assert not live.close_reason
         await second.leave()
 
