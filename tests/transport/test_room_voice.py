@@ -88,12 +88,11 @@ def sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "participant_of", lambda who: Participant(identity=who.identity))
 
 
-def connected_by(told: list[Any], use: RoomUse | None, events: list[Any] | None = None) -> RoomConnection:
-    event = print if events is None else events.append
+def connected_by(told: list[Any], use: RoomUse | None, events: list[Any]) -> RoomConnection:
     loop = asyncio.get_running_loop()
     thread: Any = SimpleNamespace(loop=loop, spawn=loop.create_task)
     options = LiveKitOptions("ws://room", "token", use=use)
-    return RoomConnection(thread, options, tell=told.append, hear=lambda frame: None, event=event)
+    return RoomConnection(thread, options, tell=told.append, hear=lambda frame: None, event=events.append)
 
 
 @pytest.mark.parametrize(("uses", "heard"), [((True,), 1), ((False,), 0), ((False, True), 1), ((True, False), 0)])
@@ -101,7 +100,7 @@ def test_a_voice_is_published_as_the_room_is_used_last_and_once(uses: tuple[bool
     async def main() -> None:
         loop = asyncio.get_running_loop()
         told: list[Any] = []
-        connection = connected_by(told, None)
+        connection = connected_by(told, None, [])
         joining = loop.create_task(connection.run(lambda room: None))
         await asyncio.sleep(0.05)
         applied = [loop.create_task(connection.apply(RoomUse(speaks=speaks))) for speaks in uses]
@@ -118,7 +117,7 @@ def test_a_caller_who_comes_while_the_connection_is_lost_is_asked_for_when_it_is
     """The SDK tells who is there before it can send: what it is asked for until ``reconnected`` it drops."""
 
     async def main() -> None:
-        connection = connected_by([], RoomUse(speaks=False))
+        connection = connected_by([], RoomUse(speaks=False), [])
         await connection.run(lambda room: None)
         room: Any = connection.room
         track = Track()

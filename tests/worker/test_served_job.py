@@ -63,6 +63,24 @@ def test_a_job_that_is_ended_while_its_session_closes_ended_for_the_sessions_rea
     assert gone == ["participant_disconnected"]
 
 
+def test_a_job_whose_entrypoint_raises_beside_its_session_ends_both_for_that() -> None:
+    failed: list[Exception] = []
+    gone: list[str] = []
+    context = JobContext(user_loop="shared")
+
+    async def raises(ctx: JobContext) -> None:
+        await greets(ctx)
+        raise ValueError("out of beans")
+
+    async def main() -> None:
+        ServedJob(context, raises, failed=failed.append, gone=gone.append).begin()
+        await asyncio.sleep(40)
+
+    run(main())
+    assert gone == ["error"] and isinstance(failed[0], ValueError)
+    assert context.session is not None and context.session.close_reason == "error"
+
+
 def test_an_entrypoint_that_speaks_before_its_session_runs_has_failed() -> None:
     failed: list[Exception] = []
     gone: list[str] = []

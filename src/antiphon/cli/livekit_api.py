@@ -9,8 +9,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiohttp import ClientError
-
 from antiphon.errors import AntiphonError, ConfigurationError
 from antiphon.worker.server import LiveKitServer
 
@@ -44,7 +42,7 @@ def server_of(options: argparse.Namespace) -> LiveKitServer:
 def ask(options: argparse.Namespace, work: Callable[[LiveKitAPI, Any], Awaitable[T]]) -> T:
     """Run ``work(api, module)``; ``module`` is ``livekit.api``. Raises ``LiveKitError``."""
     server = server_of(options)
-    module = import_module("livekit.api")
+    module, http = import_module("livekit.api"), import_module("aiohttp")
 
     async def run() -> T:
         async with module.LiveKitAPI(server.url, server.key, server.secret) as api:
@@ -58,5 +56,5 @@ def ask(options: argparse.Namespace, work: Callable[[LiveKitAPI, Any], Awaitable
         if error.status in (401, 403):
             hint = "Check LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
         raise LiveKitError(f"The server refused: {said}.", hint=hint) from error
-    except (OSError, TimeoutError, ClientError) as error:
+    except (OSError, TimeoutError, http.ClientError) as error:
         raise LiveKitError(f"{server.url} cannot be reached: {error}.", hint="Check LIVEKIT_URL.") from error

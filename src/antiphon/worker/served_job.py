@@ -49,21 +49,19 @@ class ServedJob:
                 raise AntiphonError(
                     "The entrypoint ended without starting a session.", hint="Call: await session.start(agent, ctx)"
                 )
-            self._reason = await context.wait_closed() or self._reason
+            await context.wait_closed()
         except asyncio.CancelledError:
             pass
         except SessionClosedError as error:  # the caller may be gone before the entrypoint has said a word
             if context.session is None or not context.session.close_reason:
                 self._failed(error)
-            else:
-                self._reason = context.session.close_reason
         except Exception as error:
             self._failed(error)
         finally:
             await self._close()
 
     def _failed(self, error: Exception) -> None:
-        self._reason = "error"
+        self._reason = self.context.shutdown_reason = "error"
         if isinstance(error, AntiphonError):
             logger.error("call %s: %s", self.context.id, error)
         else:
@@ -77,9 +75,8 @@ class ServedJob:
         except Exception:
             logger.exception("call %s did not close cleanly", self.context.id)
         session = self.context.session
-        if session is not None and session.close_reason:  # it may have been closing when this job was to end
-            self._reason = session.close_reason
-        self._tell_gone(self._reason)
+        ended = session.close_reason if session is not None else ""  # it may have been closing when this job was to end
+        self._tell_gone(ended or self._reason)
 
     def leave(self, within: float) -> None:
         """As ``hand_over``, in a task of its own."""

@@ -91,6 +91,7 @@ class RoomConnection:
         self._thread = thread
         self._tell = tell
         self.event = Opening(event)
+        """Takes all that happens to the call."""
         self._decided = options.use is not None
         self.ears = RoomEars(
             thread, options.use or RoomUse(), people=self._people, tell=tell, hear=hear, event=self.event

@@ -21,7 +21,7 @@ WAIT = 4
 DRIFT = 5
 """Slots that a voice may be away from its clock before it is put right."""
 JUST_BEFORE = 0.3
-"""Seconds."""
+"""Seconds that somebody who was told of as speaking may be ahead of a question about them."""
 AUDIBLE = -45.0
 """dBFS below which nobody speaks."""
 
